@@ -1,0 +1,180 @@
+"""The usage line: one JSON object per call, printed by the function that answered it and read by the consumer.
+
+The line is the contract between the request path and the counting path. Times are RFC 3339 with milliseconds in UTC: Lambda
+rewrites lines whose `timestamp` it cannot read. `level` INFO keeps the line through `ApplicationLogLevel=INFO`.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from tallygate.core.names import KINDS, Kind
+from tallygate.core.plans import WINDOWS, Caps, Window
+
+MAX_VALUE_CHARS: Final = 512
+"""Longest identifier or id taken. A host name has at most 253 characters (RFC 1035), so nothing real comes near."""
+MAX_UNITS: Final = 1_000_000_000
+"""Most units that one call may weigh: far from the 38 digits of a DynamoDB number even after years of adding."""
+
+_TIMESTAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)", re.ASCII)
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", re.ASCII)
+
+
+class InvalidLineError(ValueError):
+    """A line that can never be counted; the message is the reason kept with it in the rejects queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """One call. `units` is 0 for a call that was refused or is free of charge; `verdict` is set on refused calls only and
+    says why (`quota`, `key`, `unavailable`). `charge` names the identifiers whose quota pays, `caps` their limits."""
+
+    id: str
+    timestamp_ms: int
+    home: str
+    region: str
+    ip: str
+    ref: str | None
+    key: str | None
+    units: int
+    status: int
+    charge: tuple[Kind, ...] = ()
+    caps: Caps = field(default_factory=dict)
+    verdict: str | None = None
+
+    def identifiers(self) -> list[tuple[Kind, str]]:
+        """Every (kind, value) that this call counts for."""
+        found: list[tuple[Kind, str]] = [("ip", self.ip)]
+        if self.ref is not None:
+            found.append(("ref", self.ref))
+        if self.key is not None:
+            found.append(("key", self.key))
+        return found
+
+
+def format_timestamp(at_ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds: `2026-11-20T12:00:00.123Z`."""
+    at = datetime.fromtimestamp(at_ms // 1000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+
+
+def format_line(line: UsageLine) -> str:
+    """The line as it is printed: compact (log ingest is billed by the byte), absent fields left out."""
+    fields: dict[str, Any] = {
+        "type": "usage",
+        "level": "INFO",
+        "timestamp": format_timestamp(line.timestamp_ms),
+        "id": line.id,
+        "home": line.home,
+        "region": line.region,
+        "ip": line.ip,
+    }
+    if line.ref is not None:
+        fields["ref"] = line.ref
+    if line.key is not None:
+        fields["key"] = line.key
+    if line.charge:
+        fields["charge"] = line.charge
+    if line.caps:
+        fields["caps"] = line.caps
+    fields["units"] = line.units
+    fields["status"] = line.status
+    if line.verdict is not None:
+        fields["verdict"] = line.verdict
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=True)
+
+
+def parse_timestamp(value: object) -> int:
+    """Milliseconds since 1970 of an RFC 3339 time in UTC; InvalidLineError for anything else."""
+    match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise InvalidLineError("timestamp is not an RFC 3339 time in UTC")
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    try:
+        at = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidLineError(f"timestamp is not a time: {error}") from None
+    if second > 60:
+        raise InvalidLineError("timestamp is not a time: second must be in 0..60")
+    return int(at.timestamp()) * 1000 + int((match[7] or "")[:3].ljust(3, "0"))
+
+
+def parse_line(fields: object) -> UsageLine:
+    """A usage line from its parsed JSON. InvalidLineError names the first thing that is wrong with it: such a line is
+    never counted, not even in part."""
+    if not isinstance(fields, dict):
+        raise InvalidLineError("not a JSON object")
+    if fields.get("type") != "usage":
+        raise InvalidLineError("type is not usage")
+    region = _text(fields, "region")
+    if not _REGION.fullmatch(region):
+        raise InvalidLineError("region is not a region name")
+    units = _integer(fields, "units", 0, MAX_UNITS)
+    charge = _charge(fields.get("charge", []))
+    line = UsageLine(
+        id=_text(fields, "id"),
+        timestamp_ms=parse_timestamp(fields.get("timestamp")),
+        home=_text(fields, "home"),
+        region=region,
+        ip=_text(fields, "ip"),
+        ref=_optional_text(fields, "ref"),
+        key=_optional_text(fields, "key"),
+        units=units,
+        status=_integer(fields, "status", 100, 599),
+        charge=charge,
+        caps=_caps(fields.get("caps", {})),
+        verdict=_optional_text(fields, "verdict"),
+    )
+    for kind in charge:
+        if (line.ip, line.ref, line.key)[KINDS.index(kind)] is None:
+            raise InvalidLineError(f"charge names {kind}, which the line does not have")
+    if line.verdict is not None and units:
+        raise InvalidLineError("a refused call has units")
+    return line
+
+
+def _text(fields: Mapping[str, object], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidLineError(f"{name} is missing" if value is None else f"{name} is not a non-empty string")
+    if len(value) > MAX_VALUE_CHARS:
+        raise InvalidLineError(f"{name} has {len(value)} characters, at most {MAX_VALUE_CHARS} are allowed")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidLineError(f"{name} is not valid Unicode") from None
+    return value
+
+
+def _optional_text(fields: Mapping[str, object], name: str) -> str | None:
+    return None if fields.get(name) is None else _text(fields, name)
+
+
+def _integer(fields: Mapping[str, object], name: str, least: int, most: int) -> int:
+    value = fields.get(name)
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidLineError(f"{name} is not an integer from {least} to {most}")
+    return value
+
+
+def _charge(value: object) -> tuple[Kind, ...]:
+    if not isinstance(value, list | tuple) or any(kind not in KINDS for kind in value) or len(set(value)) != len(value):
+        raise InvalidLineError(f"charge is not a list of {', '.join(KINDS)}, each once at most")
+    return tuple(value)
+
+
+def _caps(value: object) -> dict[Kind, dict[Window, int]]:
+    if not isinstance(value, dict):
+        raise InvalidLineError("caps is not an object")
+    caps: dict[Kind, dict[Window, int]] = {}
+    for kind, windows in value.items():
+        if kind not in KINDS or not isinstance(windows, dict):
+            raise InvalidLineError(f"caps names something other than {', '.join(KINDS)}")
+        for window, quota in windows.items():
+            if window not in WINDOWS or type(quota) is not int or quota < 0:
+                raise InvalidLineError(f"caps of {kind} is not an object of {', '.join(WINDOWS)} and whole numbers")
+        caps[kind] = dict(windows)
+    return caps

@@ -1,0 +1,88 @@
+"""Every key and attribute name of the two tables, and nothing else: one file to read, one file to change.
+
+Sources: DESIGN sections 2, 4 and 5 (docs/architecture.md has the tables drawn out). Names are short because they are stored
+in every item and an item under 1 KB costs one write unit.
+"""
+
+from typing import Final, Literal
+
+# --- identifiers -----------------------------------------------------------------------------------------------------
+Kind = Literal["ip", "ref", "key"]
+KINDS: Final[tuple[Kind, ...]] = ("ip", "ref", "key")
+INVALID_KEY: Final = "invalid"
+"""The one value under which every made-up API key (bad checksum, unknown) is counted, so that they cost one item."""
+
+# --- keys of both tables ---------------------------------------------------------------------------------------------
+PK: Final = "pk"
+SK: Final = "sk"
+EXPIRES: Final = "ttl"
+"""Unix seconds after which an item no longer means anything; TTL deletion may lag by days, so readers check it too."""
+
+# --- counters: tally items and their published copies (gate rows) ----------------------------------------------------
+UNITS: Final = "n"
+"""Units of all admitted calls."""
+CHARGED: Final = "c"
+"""Units charged to this identifier's own quota."""
+DENIED: Final = "x"
+"""Calls refused."""
+DAY_PREFIX: Final = "d"
+"""`d01` … `d31`: units charged on that day of the month."""
+LAST_FLUSH_MS: Final = "t"
+"""Tally only: arrival time of the newest record applied, from whichever writer; dates the rate."""
+WATERMARK_PREFIX: Final = "w"
+"""Tally only: `w<writer>`, the highest sequence number of that writer applied to the item; 24 bytes, big-endian."""
+RANK: Final = "rank"
+"""Tally only: the count at the last step of √2 passed; sort key of the index TOP_INDEX."""
+RANK_PARTITION: Final = "top"
+"""Tally only: `<kind>#<month>#<0…7>`; partition key of the index TOP_INDEX."""
+TOP_INDEX: Final = "top"
+
+# --- published usage (gate rows) -------------------------------------------------------------------------------------
+EPOCH: Final = "e"
+"""Grows only with a repair; with UNITS it orders the publications of a row."""
+AT_MS: Final = "at"
+"""The time up to which the published counts are taken to be complete."""
+RATE_MILLI: Final = "r"
+"""What the caller offered (admitted and refused), in thousandths of a unit per second."""
+LAG_MS: Final = "lag"
+"""Mean delay from a call to its arrival in the stream, when this was published."""
+
+MONTH_SK: Final = "month#"
+HOUR_SK: Final = "hour#"
+PROFILE_SK: Final = "profile"
+ALL_PREFIX: Final = "all#"
+"""pk of the totals of one serving region: `all#eu-west-1`."""
+
+# --- payload digests (tally) -----------------------------------------------------------------------------------------
+SEEN_PREFIX: Final = "seen#"
+"""pk `seen#<writer>`, sk the last sequence number of a batch: what that batch's payloads were."""
+SEEN_FIRST: Final = "first"
+SEEN_ARRIVED_MS: Final = "at"
+SEEN_DIGESTS: Final = "digests"
+WRITERS_PK: Final = "writers"
+"""pk of the list of writers of this home; sk is the writer."""
+
+# --- key profiles and plans (gate) -----------------------------------------------------------------------------------
+KEY_HASH: Final = "hash"
+"""Whole SHA-256 of the secret, hex."""
+KEY_PLAN: Final = "plan"
+KEY_OWNER: Final = "owner"
+KEY_STATUS: Final = "status"
+KEY_CREATED: Final = "created"
+KEY_EXPIRES_MS: Final = "expires"
+KEY_NOTE: Final = "note"
+OWNER_INDEX: Final = "owner"
+
+PLANS_PK: Final = "plans"
+"""pk of all plans; sk is the plan's name."""
+PLAN_LIMITS: Final = "limits"
+PLAN_ANONYMOUS: Final = "anonymous"
+PLAN_ON_UNAVAILABLE: Final = "on_unavailable"
+LIMIT_PER: Final = "per"
+LIMIT_QUOTA: Final = "quota"
+LIMIT_WINDOW: Final = "window"
+
+
+def pk_of(kind: str, value: str) -> str:
+    """Partition key of an identifier in either table: `ip#203.0.113.7`."""
+    return f"{kind}#{value}"

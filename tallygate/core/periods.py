@@ -1,0 +1,77 @@
+"""Calendar periods in UTC, from a time in milliseconds since 1970. Pure arithmetic: no clock, no time zone database."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from tallygate.core.plans import Window
+
+SECOND_MS: Final = 1_000
+MINUTE_MS: Final = 60 * SECOND_MS
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A UTC day: `month` is `2026-11`, `number` 1 to 31."""
+
+    month: str
+    number: int
+    start_ms: int
+    month_start_ms: int
+    month_end_ms: int
+
+
+def _civil(days: int) -> tuple[int, int, int]:
+    """Days since 1970-01-01 to (year, month, day), proleptic Gregorian.
+    Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days."""
+    z = days + 719_468
+    era = z // 146_097
+    doe = z - era * 146_097
+    yoe = (doe - doe // 1_460 + doe // 36_524 - doe // 146_096) // 365
+    doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
+    mp = (5 * doy + 2) // 153
+    month = mp + 3 if mp < 10 else mp - 9
+    return yoe + era * 400 + (month <= 2), month, doy - (153 * mp + 2) // 5 + 1
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """(year, month, day) to days since 1970-01-01; the inverse of `_civil` (days_from_civil)."""
+    year -= month <= 2
+    era = year // 400
+    yoe = year - era * 400
+    doy = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
+    return era * 146_097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719_468
+
+
+@lru_cache(maxsize=64)
+def _day(days: int) -> Day:
+    year, month, number = _civil(days)
+    first = days - number + 1
+    following = _days(year + (month == 12), month % 12 + 1, 1)
+    return Day(f"{year:04d}-{month:02d}", number, days * DAY_MS, first * DAY_MS, following * DAY_MS)
+
+
+def day_of(at_ms: int) -> Day:
+    """The UTC day that contains `at_ms`."""
+    return _day(at_ms // DAY_MS)
+
+
+def hour_of(at_ms: int) -> str:
+    """The UTC hour that contains `at_ms`, as `2026-11-20T14`."""
+    day = day_of(at_ms)
+    return f"{day.month}-{day.number:02d}T{(at_ms - day.start_ms) // HOUR_MS:02d}"
+
+
+def month_before(at_ms: int) -> str:
+    """The month before the one that contains `at_ms`, as `2026-10`."""
+    return day_of(day_of(at_ms).month_start_ms - 1).month
+
+
+def window_bounds_ms(window: Window, at_ms: int) -> tuple[int, int]:
+    """Start (inclusive) and end (exclusive), in ms, of the calendar window that contains `at_ms`."""
+    day = day_of(at_ms)
+    if window == "day":
+        return day.start_ms, day.start_ms + DAY_MS
+    return day.month_start_ms, day.month_end_ms
