@@ -1,7 +1,7 @@
 """The usage line: one JSON object per call, printed by the function that answered it and read by the consumer.
 
-The line is the contract between the request path and the counting path. Times are RFC 3339 with milliseconds in UTC: Lambda
-rewrites lines whose `timestamp` it cannot read. `level` INFO keeps the line through `ApplicationLogLevel=INFO`.
+The line is the contract between the request path and the counting path. Times are RFC 3339 with milliseconds in UTC:
+Lambda rewrites lines whose `timestamp` it cannot read. `level` INFO keeps the line through `ApplicationLogLevel=INFO`.
 """
 
 import json
@@ -14,8 +14,9 @@ from typing import Any, Final
 from tallygate.core.names import KINDS, Kind
 from tallygate.core.plans import WINDOWS, Caps, Window
 
-MAX_VALUE_CHARS: Final = 512
-"""Longest identifier or id taken. A host name has at most 253 characters (RFC 1035), so nothing real comes near."""
+MAX_VALUE_BYTES: Final = 512
+"""Longest identifier or id taken, in UTF-8. A host name has at most 253 (RFC 1035), a partition key 2,048: nothing
+real comes near the first, and nothing taken reaches the second."""
 MAX_UNITS: Final = 1_000_000_000
 """Most units that one call may weigh: far from the 38 digits of a DynamoDB number even after years of adding."""
 
@@ -29,8 +30,9 @@ class InvalidLineError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class UsageLine:
-    """One call. `units` is 0 for a call that was refused or is free of charge; `verdict` is set on refused calls only and
-    says why (`quota`, `key`, `unavailable`). `charge` names the identifiers whose quota pays, `caps` their limits."""
+    """One call. `units` is 0 for a call that was refused or is free of charge; `verdict` is set on refused calls only
+    and says why (`quota`, `key`, `unavailable`). `charge` names the identifiers whose quota pays, `caps` their
+    limits."""
 
     id: str
     timestamp_ms: int
@@ -140,12 +142,12 @@ def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise InvalidLineError(f"{name} is missing" if value is None else f"{name} is not a non-empty string")
-    if len(value) > MAX_VALUE_CHARS:
-        raise InvalidLineError(f"{name} has {len(value)} characters, at most {MAX_VALUE_CHARS} are allowed")
     try:
-        value.encode()
+        size = len(value.encode())
     except UnicodeEncodeError:
         raise InvalidLineError(f"{name} is not valid Unicode") from None
+    if size > MAX_VALUE_BYTES:
+        raise InvalidLineError(f"{name} has {size} bytes, at most {MAX_VALUE_BYTES} are allowed")
     return value
 
 

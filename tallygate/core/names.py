@@ -1,7 +1,7 @@
 """Every key and attribute name of the two tables, and nothing else: one file to read, one file to change.
 
-Sources: DESIGN sections 2, 4 and 5 (docs/architecture.md has the tables drawn out). Names are short because they are stored
-in every item and an item under 1 KB costs one write unit.
+Sources: DESIGN sections 2, 4 and 5 (docs/architecture.md has the tables drawn out). Names are short because they are
+stored in every item and an item under 1 KB costs one write unit.
 """
 
 from typing import Final, Literal

@@ -1,0 +1,89 @@
+"""Folding: from lines, in whatever order and batches they come, to what each item of the tally gains from each record.
+
+Kept per record, so that an item which already holds a part of a batch can be given the rest. Folding is independent
+of the order of lines and of how they are batched: sums are sums, and of two sets of limits the one of the later call
+stands.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tallygate.core.lines import UsageLine
+from tallygate.core.names import ALL_PREFIX, HOUR_SK, MONTH_SK, Kind, pk_of
+from tallygate.core.periods import day_of, hour_of
+from tallygate.core.plans import Window
+from tallygate.core.tally import Contribution, Delta, ItemKey
+
+
+@dataclass(slots=True)
+class ItemFold:
+    """What a batch adds to one item. `caps` are the limits that the newest charged call carried, None when no call of
+    the batch was charged to this identifier; `day` is the day of month of the newest call."""
+
+    kind: Kind | None
+    contributions: list[Contribution] = field(default_factory=list)
+    caps: Mapping[Window, int] | None = None
+    caps_of: tuple[int, str] = (-1, "")
+    expires_seconds: int = 0
+
+
+class Fold:
+    """Items touched by a batch. Records must be added in the order of their sequence numbers."""
+
+    __slots__ = ("delay_ms_total", "items", "lines")
+
+    def __init__(self) -> None:
+        self.items: dict[ItemKey, ItemFold] = {}
+        self.lines = 0
+        self.delay_ms_total = 0
+
+    @property
+    def mean_delay_ms(self) -> int:
+        """Mean delay from call to arrival; 0 for an empty batch. A caller's clock is not in it: both ends are the
+        cloud's."""
+        return self.delay_ms_total // self.lines if self.lines else 0
+
+    def add(self, sequence: int, arrived_ms: int, lines: Iterable[UsageLine], expires_seconds: int) -> None:
+        """Fold the lines of one record. `expires_seconds`: how long, after the end of its period, an item is kept."""
+        for line in lines:
+            at_ms = line.timestamp_ms
+            self.lines += 1
+            self.delay_ms_total += max(0, arrived_ms - at_ms)
+            denied = line.verdict is not None
+            if not denied and not line.units:
+                continue  # free of charge: nothing to add anywhere
+            day = day_of(at_ms)
+            month_sk = MONTH_SK + day.month
+            kept_until = day.month_end_ms // 1000 + expires_seconds
+            for kind, value in line.identifiers():
+                charged = kind in line.charge
+                item = self._item(ItemKey(pk_of(kind, value), month_sk), kind, kept_until)
+                _add(item, sequence, line.units, charged, denied, day.number)
+                if charged and (at_ms, line.id) > item.caps_of:
+                    item.caps, item.caps_of = line.caps.get(kind), (at_ms, line.id)
+            totals = self._item(ItemKey(ALL_PREFIX + line.region, HOUR_SK + hour_of(at_ms)), None, kept_until)
+            _add(totals, sequence, line.units, bool(line.charge), denied, None)
+
+    def _item(self, key: ItemKey, kind: Kind | None, expires_seconds: int) -> ItemFold:
+        item = self.items.get(key)
+        if item is None:
+            item = self.items[key] = ItemFold(kind, expires_seconds=expires_seconds)
+        return item
+
+    def in_writing_order(self) -> list[tuple[ItemKey, ItemFold]]:
+        """Keys first: theirs are the quotas that somebody pays for, and the largest overshoot."""
+        return sorted(self.items.items(), key=lambda entry: (entry[1].kind != "key", entry[0]))
+
+
+def _add(item: ItemFold, sequence: int, units: int, charged: bool, denied: bool, day: int | None) -> None:
+    if not item.contributions or item.contributions[-1].sequence != sequence:
+        item.contributions.append(Contribution(sequence, Delta()))
+    delta = item.contributions[-1].delta
+    if denied:
+        delta.denied += 1
+        return
+    delta.units += units
+    if charged:
+        delta.charged += units
+        if day is not None:
+            delta.days[day] = delta.days.get(day, 0) + units

@@ -1,0 +1,138 @@
+"""The tally: exact counts, each event once. An update of an item is applied if nothing of it was before (the writer's
+watermark is below its first record), not at all if everything was, and in its missing part otherwise.
+
+What an item knows of a writer is one number: the highest sequence number applied. *Everything at or below it is
+applied.*
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from tallygate.core.plans import Window
+
+
+class ItemKey(NamedTuple):
+    """Where a count is kept: `("ip#203.0.113.7", "month#2026-11")`."""
+
+    pk: str
+    sk: str
+
+
+@dataclass(slots=True)
+class Delta:
+    """What one or more records add to an item: units of admitted calls, units charged to the identifier (in all and
+    by day of the month), refused calls, and what was offered for the rate (units, and one for each refused call)."""
+
+    units: int = 0
+    charged: int = 0
+    denied: int = 0
+    days: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def offered(self) -> int:
+        return self.units + self.denied
+
+    def add(self, other: "Delta") -> None:
+        self.units += other.units
+        self.charged += other.charged
+        self.denied += other.denied
+        for day, charged in other.days.items():
+            self.days[day] = self.days.get(day, 0) + charged
+
+
+@dataclass(frozen=True, slots=True)
+class TallyItem:
+    """An item of the tally. `watermarks` maps a writer to the highest sequence number applied; `last_flush_ms` is the
+    arrival time of the newest record applied, from whichever writer; `epoch` grows only with a repair."""
+
+    units: int = 0
+    charged: int = 0
+    denied: int = 0
+    days: Mapping[int, int] = field(default_factory=dict)
+    watermarks: Mapping[str, int] = field(default_factory=dict)
+    last_flush_ms: int | None = None
+    epoch: int = 0
+
+    def charged_in(self, caps: Iterable[Window], day: int) -> dict[Window, int]:
+        """Units charged in each window of `caps`; `day` picks the day of the month."""
+        return {window: self.charged if window == "month" else self.days.get(day, 0) for window in caps}
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One conditional write: add `delta`, set the writer's watermark to `last`, on condition that it is missing or
+    below `first` (the first record that contributes to this item). `last` is the last record of the batch,
+    contributing or not."""
+
+    key: ItemKey
+    writer: str
+    first: int
+    last: int
+    delta: Delta
+    flushed_ms: int
+    expires_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Answer to an Update. `before` is the item as it was: when not `applied`, it is as it still is, unchanged."""
+
+    applied: bool
+    before: TallyItem
+
+
+class TallyStore(Protocol):
+    """Where the tally is kept. Every method raises StoreError when the answer is not known; trying again is safe."""
+
+    def add(self, update: Update) -> Written:
+        """Apply `update` if its condition holds; atomic for the item."""
+        ...
+
+    def set_rank(self, key: ItemKey, partition: str, rank: int) -> None:
+        """Put the item into the index of the largest, unless it stands there with this rank or a higher one."""
+        ...
+
+    def forget_writers(self, key: ItemKey, writers: Iterable[str]) -> None:
+        """Remove the watermarks of writers whose stream no longer holds any of their records."""
+        ...
+
+
+class StoreError(Exception):
+    """A store did not answer, or refused for a reason that may pass (throttled, unavailable). The write may or may
+    not have been applied; the same write again is safe."""
+
+
+@dataclass(slots=True)
+class Contribution:
+    """What one record adds to one item."""
+
+    sequence: int
+    delta: Delta
+
+
+def applied_to(before: TallyItem, update: Update) -> TallyItem:
+    """`before` with `update` applied: what the store holds after a write that it accepted."""
+    delta = update.delta
+    days = dict(before.days)
+    for day, charged in delta.days.items():
+        days[day] = days.get(day, 0) + charged
+    return TallyItem(
+        units=before.units + delta.units,
+        charged=before.charged + delta.charged,
+        denied=before.denied + delta.denied,
+        days=days,
+        watermarks={**before.watermarks, update.writer: update.last},
+        last_flush_ms=update.flushed_ms,
+        epoch=before.epoch,
+    )
+
+
+def missing_part(contributions: Iterable[Contribution], watermark: int | None) -> tuple[int, Delta] | None:
+    """The first sequence number and the sum of the contributions above `watermark`, or None when there is none."""
+    first, total = None, Delta()
+    for contribution in contributions:
+        if watermark is None or contribution.sequence > watermark:
+            first = contribution.sequence if first is None else min(first, contribution.sequence)
+            total.add(contribution.delta)
+    return None if first is None else (first, total)
