@@ -1,0 +1,125 @@
+"""Rows of the two tables as domain values, and back. DynamoDB's types stay in here and in the adapters beside it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tallygate.core import names
+from tallygate.core.publish import Publication
+from tallygate.core.seen import DIGEST_BYTES, SeenBatch, Sighting
+from tallygate.core.tally import Delta, TallyItem
+
+Row = Mapping[str, Mapping[str, Any]]
+"""An item as DynamoDB's low-level API has it: `{"n": {"N": "7"}}`."""
+Attributes = dict[str, dict[str, Any]]
+
+SEQUENCE_BYTES: Final = 24
+"""A Kinesis sequence number has up to 56 decimal digits (186 bits); a DynamoDB number only 38. Big-endian bytes of
+one length compare as the numbers do."""
+SEQUENCE_DIGITS: Final = 56
+_ARRIVED_BYTES: Final = 6
+_SIGHTING_BYTES: Final = SEQUENCE_BYTES + _ARRIVED_BYTES + DIGEST_BYTES
+
+
+def sequence_bytes(sequence: int) -> bytes:
+    """A sequence number as a watermark is stored."""
+    return sequence.to_bytes(SEQUENCE_BYTES, "big")
+
+
+def sequence_text(sequence: int) -> str:
+    """A sequence number as a sort key: zero-padded, so that text order is number order."""
+    return f"{sequence:0{SEQUENCE_DIGITS}d}"
+
+
+def number(row: Row, name: str) -> int:
+    """A whole number of a row; 0 when it is not there."""
+    attribute = row.get(name)
+    return int(attribute["N"]) if attribute else 0
+
+
+def day_name(day: int) -> str:
+    """The attribute of a day of the month: `d07`."""
+    return f"{names.DAY_PREFIX}{day:02d}"
+
+
+def days_of(row: Row) -> dict[int, int]:
+    """Units charged by day of the month, of a tally item or a gate row."""
+    return {
+        int(name[1:]): int(attribute["N"])
+        for name, attribute in row.items()
+        if len(name) == 3 and name[0] == names.DAY_PREFIX and name[1:].isdigit()
+    }
+
+
+def tally_item(row: Row) -> TallyItem:
+    """A tally item from its row; the empty item from an empty row."""
+    return TallyItem(
+        units=number(row, names.UNITS),
+        charged=number(row, names.CHARGED),
+        denied=number(row, names.DENIED),
+        days=days_of(row),
+        watermarks={
+            name[1:]: int.from_bytes(attribute["B"], "big")
+            for name, attribute in row.items()
+            if name[0] == names.WATERMARK_PREFIX and "B" in attribute
+        },
+        last_flush_ms=int(row[names.LAST_FLUSH_MS]["N"]) if names.LAST_FLUSH_MS in row else None,
+        epoch=number(row, names.EPOCH),
+    )
+
+
+def counts_of(delta: Delta) -> dict[str, int]:
+    """What an update adds, by attribute; nothing that is 0."""
+    counts = {names.UNITS: delta.units, names.CHARGED: delta.charged, names.DENIED: delta.denied}
+    counts |= {day_name(day): charged for day, charged in delta.days.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def gate_row(publication: Publication) -> Attributes:
+    """The whole gate row of a publication."""
+    item = publication.item
+    numbers = {
+        names.EPOCH: item.epoch,
+        names.UNITS: item.units,
+        names.CHARGED: item.charged,
+        names.DENIED: item.denied,
+        names.AT_MS: publication.at_ms,
+        names.RATE_MILLI: publication.rate_milli,
+        names.LAG_MS: publication.lag_ms,
+        names.EXPIRES: publication.expires_seconds,
+    }
+    numbers |= {day_name(day): charged for day, charged in item.days.items() if charged}
+    row: Attributes = {name: {"N": str(value)} for name, value in numbers.items()}
+    row[names.PK] = {"S": publication.pk}
+    row[names.SK] = {"S": f"{publication.period}#{publication.home}"}
+    return row
+
+
+def seen_row(writer: str, batch: SeenBatch, expires_seconds: int) -> Attributes:
+    """The digests of a batch, 46 bytes for each payload: a few hundred payloads are 14 write units."""
+    packed = b"".join(
+        sequence_bytes(sighting.sequence) + sighting.arrived_ms.to_bytes(_ARRIVED_BYTES, "big") + sighting.digest
+        for sighting in batch.sightings
+    )
+    return {
+        names.PK: {"S": names.SEEN_PREFIX + writer},
+        names.SK: {"S": sequence_text(batch.last)},
+        names.SEEN_DIGESTS: {"B": packed},
+        names.EXPIRES: {"N": str(expires_seconds)},
+    }
+
+
+def seen_batch(row: Row) -> SeenBatch:
+    """The payloads of a batch from its row."""
+    packed: bytes = row[names.SEEN_DIGESTS]["B"]
+    sightings = []
+    for start in range(0, len(packed), _SIGHTING_BYTES):
+        arrived = start + SEQUENCE_BYTES
+        digest = arrived + _ARRIVED_BYTES
+        sightings.append(
+            Sighting(
+                int.from_bytes(packed[start:arrived], "big"),
+                int.from_bytes(packed[arrived:digest], "big"),
+                packed[digest : start + _SIGHTING_BYTES],
+            )
+        )
+    return SeenBatch(tuple(sightings))

@@ -1,0 +1,87 @@
+"""The stores of the counting path in memory, with DynamoDB's semantics: conditional writes, atomic for an item. The
+contract suite (tests/contracts) holds them to the real adapters."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from tallygate.core.payload import Reject
+from tallygate.core.publish import Publication
+from tallygate.core.seen import SeenBatch
+from tallygate.core.tally import ItemKey, TallyItem, Update, Written, applied_to
+
+
+@dataclass
+class MemoryTally:
+    """TallyStore of one home."""
+
+    items: dict[ItemKey, TallyItem] = field(default_factory=dict)
+    ranks: dict[ItemKey, tuple[str, int]] = field(default_factory=dict)
+
+    def add(self, update: Update) -> Written:
+        before = self.items.get(update.key, TallyItem())
+        watermark = before.watermarks.get(update.writer)
+        if watermark is not None and watermark >= update.first:
+            return Written(False, before)
+        self.items[update.key] = applied_to(before, update)
+        return Written(True, before)
+
+    def set_rank(self, key: ItemKey, partition: str, rank: int) -> None:
+        if key not in self.ranks or self.ranks[key][1] < rank:
+            self.ranks[key] = (partition, rank)
+
+    def forget_writers(self, key: ItemKey, writers: Iterable[str]) -> None:
+        item = self.items.get(key)
+        if item is not None:
+            left = {writer: mark for writer, mark in item.watermarks.items() if writer not in set(writers)}
+            self.items[key] = replace(item, watermarks=left)
+
+
+@dataclass
+class MemorySeen:
+    """SeenStore of one home."""
+
+    batches: dict[str, dict[int, SeenBatch]] = field(default_factory=dict)
+    registered: dict[str, int] = field(default_factory=dict)
+
+    def writers(self) -> list[str]:
+        return sorted(self.registered)
+
+    def register(self, writer: str, expires_seconds: int) -> None:
+        self.registered[writer] = expires_seconds
+
+    def below(self, writer: str, sequence: int) -> Iterator[SeenBatch]:
+        stored = self.batches.get(writer, {})
+        return iter([stored[last] for last in sorted(stored, reverse=True) if last < sequence])
+
+    def above(self, writer: str, sequence: int) -> Iterator[SeenBatch]:
+        stored = self.batches.get(writer, {})
+        return iter([stored[last] for last in sorted(stored) if last > sequence])
+
+    def append(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
+        self.batches.setdefault(writer, {})[batch.last] = batch
+
+
+@dataclass
+class MemoryGate:
+    """GateWriter of one home: its rows by (pk, period)."""
+
+    rows: dict[tuple[str, str], Publication] = field(default_factory=dict)
+
+    def publish(self, publication: Publication) -> bool:
+        place = (publication.pk, publication.period)
+        stored = self.rows.get(place)
+        new = (publication.item.epoch, publication.item.units)
+        if stored is not None and new <= (stored.item.epoch, stored.item.units):
+            return False
+        self.rows[place] = publication
+        return True
+
+
+@dataclass
+class MemoryRejects:
+    """Rejects of one home, as (writer, reject)."""
+
+    sent: list[tuple[str, Reject]] = field(default_factory=list)
+
+    def send(self, writer: str, rejects: Sequence[Reject]) -> None:
+        self.sent += [(writer, reject) for reject in rejects]
