@@ -1,0 +1,58 @@
+# Everything lives in .venv. A machine with Python >= 3.11 needs nothing else: no Node, no AWS account.
+#   make run LOG=path        another access log than the one that ships
+#   make test T="-k oracle"  some of the tests
+#   make setup PYTHON=/path  another Python than the newest one found
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := $(BIN)/uv $(if $(MAKE_TERMOUT),,--quiet)
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format synth lock clean
+
+# The newest Python that can make a virtual environment (Debian packs `ensurepip` apart).
+FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; done; \
+	test -n "$$python" || { echo "make: needs Python 3.11 or newer with its venv and ensurepip modules$(if $(PYTHON),; $(PYTHON) is not that)\
+	 (Debian: apt install python3-venv), or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+
+help: ## What can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(READY) ## Everything into .venv; costs nothing the second time
+
+# pip takes minutes to resolve these, uv seconds: pip only brings uv, at the version and with the hashes of the lock.
+$(READY): requirements.lock pyproject.toml
+	@if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		$(FIND_PYTHON); echo "Setting up $(VENV) with $$("$$python" --version) …"; "$$python" -m venv --clear $(VENV); fi
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
+	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$$(sed -n 's/^uv==\([^ ]*\).*/\1/p' $(VENV)/uv.txt)" || \
+		$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --no-deps -r $(VENV)/uv.txt
+	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(READY) ## The whole of it on this machine: three regions, an access log, the counts beside the log's own
+	@exec $(BIN)/tallygate demo $(if $(LOG),--log '$(LOG)')
+
+test: $(READY) ## Every test, with the seconds of each suite
+	@exec $(BIN)/python -m pytest -p tests.suite_times $(T)
+
+check: $(READY) ## Format, lint, types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: $(READY) ## Format, and mend what the linter can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+synth: $(READY) ## CloudFormation templates into cdk.out
+	$(BIN)/python app.py
+
+lock: $(READY) ## Pin everything that pyproject.toml asks for
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev \
+		pyproject.toml -o requirements.lock
+
+clean: ## Remove what was made, but .venv
+	rm -rf cdk.out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
