@@ -88,7 +88,7 @@ class _Shard:
     cursor: int
     registered_ms: int
     latest: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-    prune_above: int = PRUNE_ABOVE
+    prune_above: int = 0
 
     def see(self, sightings: Iterable[Sighting]) -> None:
         for sequence, arrived_ms, digest in sightings:
@@ -97,9 +97,9 @@ class _Shard:
                 self.latest[digest] = (sequence, arrived_ms)
 
     def prune(self, not_before_ms: int) -> None:
-        if len(self.latest) > self.prune_above:
+        if len(self.latest) > max(PRUNE_ABOVE, self.prune_above):
             self.latest = {digest: seen for digest, seen in self.latest.items() if seen[1] >= not_before_ms}
-            self.prune_above = max(PRUNE_ABOVE, 2 * len(self.latest))
+            self.prune_above = 2 * len(self.latest)
 
 
 class SeenPayloads:

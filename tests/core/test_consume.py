@@ -1,0 +1,221 @@
+"""The consumer on the stores in memory: what it counts, publishes, ranks and rejects; repeats change nothing."""
+
+from dataclasses import dataclass, field, replace
+
+import orjson
+import pytest
+
+from tallygate.core.consume import MAX_WATERMARKS, Consumer, ConsumerSettings, Outcome
+from tallygate.core.lines import UsageLine
+from tallygate.core.payload import Record
+from tallygate.core.publish import PublishMode
+from tallygate.core.seen import SeenPayloads
+from tallygate.core.tally import ItemKey, StoreError, Update, Written
+from tallygate.sim.logs import log_payload, usage_payload
+from tallygate.sim.memory import MemoryGate, MemoryRejects, MemorySeen, MemoryTally
+
+NOW_MS = 1_795_996_800_000  # 2026-11-30T00:00:00Z
+IP = ItemKey("ip#192.0.2.1", "month#2026-11")
+
+
+@dataclass
+class Stores:
+    tally: MemoryTally = field(default_factory=MemoryTally)
+    seen: MemorySeen = field(default_factory=MemorySeen)
+    gate: MemoryGate = field(default_factory=MemoryGate)
+    rejects: MemoryRejects = field(default_factory=MemoryRejects)
+
+    def consumer(self, publish: PublishMode = "marks", homes: int = 1) -> Consumer:
+        return Consumer(
+            ConsumerSettings("us-east-1", homes, publish, keep_items_seconds=86_400),
+            self.tally,
+            self.gate,
+            self.rejects,
+            SeenPayloads(self.seen, 3_600_000, 86_400),
+            orjson.loads,
+        )
+
+
+def _line(number: int, at_ms: int = NOW_MS, quota: int = 100) -> UsageLine:
+    return UsageLine(
+        f"q{number}", at_ms, "us-east-1", "eu-west-1", "192.0.2.1", None, None, 1, 200, ("ip",), {"ip": {"day": quota}}
+    )
+
+
+def _record(sequence: int, *lines: UsageLine, delay_ms: int = 2_000) -> Record:
+    return Record(sequence, NOW_MS + sequence * 1_000 + delay_ms, usage_payload(lines))
+
+
+def test_a_batch_is_counted_published_and_reported() -> None:
+    stores = Stores()
+    outcome = stores.consumer().consume(
+        "0.1", [_record(0, *map(_line, range(5))), _record(1, *map(_line, range(5, 10)))]
+    )
+    item = stores.tally.items[IP]
+    assert (item.units, item.charged, item.days, item.watermarks) == (10, 10, {30: 10}, {"0.1": 1})
+    row = stores.gate.rows["ip#192.0.2.1", "month#2026-11"]
+    assert (row.item, row.home) == (item, "us-east-1")
+    assert row.lag_ms == 2_500
+    assert row.at_ms == NOW_MS + 3_000 - 2_500
+    assert row.rate_milli == 10_000
+    assert stores.tally.ranks == {IP: ("ip#2026-11#7", 8)}
+    assert outcome == Outcome(lines=10, items=2, published=1, mean_delay_ms=2_500)
+
+
+def test_nothing_is_published_between_marks() -> None:
+    stores = Stores()
+    consumer = stores.consumer()
+    published = [consumer.consume("0.1", [_record(number, _line(number))]).published for number in range(11)]
+    assert published == [0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
+
+
+def test_every_flush_is_published_when_asked_for() -> None:
+    consumer = Stores().consumer(publish="every")
+    assert [consumer.consume("0.1", [_record(number, _line(number))]).published for number in range(3)] == [1, 1, 1]
+
+
+def test_the_month_counts_for_marks_as_well_as_the_day() -> None:
+    stores = Stores()
+    consumer = stores.consumer()
+    caps = {"ip": {"day": 1_000_000, "month": 10}}
+    line = replace(_line(0), caps=caps)
+    assert consumer.consume("0.1", [_record(0, line)]).published == 1
+
+
+def test_a_call_charged_to_the_key_uses_up_no_colleagues_quota() -> None:
+    stores = Stores()
+    line = replace(_line(0), key="9f2c", charge=("key",), caps={"key": {"day": 10}})
+    stores.consumer().consume("0.1", [_record(0, line)])
+    assert (stores.tally.items[IP].units, stores.tally.items[IP].charged) == (1, 0)
+    assert stores.tally.items[ItemKey("key#9f2c", "month#2026-11")].charged == 1
+    assert list(stores.gate.rows) == [("key#9f2c", "month#2026-11")]
+
+
+def test_refused_calls_count_apart_and_consume_nothing() -> None:
+    stores = Stores()
+    refused = replace(_line(0), units=0, status=429, verdict="quota")
+    stores.consumer().consume("0.1", [_record(0, _line(1), refused, refused)])
+    item = stores.tally.items[IP]
+    assert (item.units, item.charged, item.denied) == (1, 1, 2)
+
+
+def test_calls_free_of_charge_write_nothing() -> None:
+    stores = Stores()
+    outcome = stores.consumer().consume("0.1", [_record(0, replace(_line(0), units=0))])
+    assert (stores.tally.items, outcome.lines) == ({}, 1)
+
+
+def test_what_cannot_be_counted_is_kept_and_the_rest_is_counted() -> None:
+    stores = Stores()
+    outcome = stores.consumer().consume(
+        "0.1",
+        [
+            Record(1, NOW_MS, b"garbage"),
+            Record(2, NOW_MS, log_payload([("e1", "not a line")])),
+            _record(3, _line(1)),
+        ],
+    )
+    assert stores.tally.items[IP].units == 1
+    assert [(writer, reject.sequence, reject.reason) for writer, reject in stores.rejects.sent] == [
+        ("0.1", 1, "not gzip"),
+        ("0.1", 2, "not JSON"),
+    ]
+    assert len(outcome.rejects) == 2
+
+
+def test_a_payload_sent_twice_counts_once() -> None:
+    stores = Stores()
+    payload = usage_payload([_line(1)])
+    stores.consumer().consume("0.1", [Record(1, NOW_MS, payload)])
+    outcome = stores.consumer().consume("0.1", [Record(2, NOW_MS + 9, payload)])
+    assert (stores.tally.items[IP].units, outcome.duplicates) == (1, 1)
+
+
+RECORDS = [_record(number, _line(number, quota=10), _line(100 + number, quota=10)) for number in range(6)]
+
+
+@pytest.mark.parametrize("first_end", range(1, 7))
+@pytest.mark.parametrize("start", range(6))
+def test_batches_that_come_again_with_other_boundaries_change_nothing(first_end: int, start: int) -> None:
+    stores = Stores()
+    stores.consumer().consume("0.1", RECORDS[:first_end])
+    start = min(start, first_end)
+    stores.consumer().consume("0.1", RECORDS[start:])
+    assert stores.tally.items[IP].units == 12
+    assert stores.gate.rows["ip#192.0.2.1", "month#2026-11"].item.units == 12
+
+
+class Dying:
+    """A store whose every call fails from the `dies_after`-th on: before it is done, or after with the answer lost."""
+
+    def __init__(self, stores: Stores, dies_after: int, applied: bool) -> None:
+        self.stores, self.left, self.applied = stores, dies_after, applied
+
+    def wrap(self) -> Consumer:
+        consumer = self.stores.consumer()
+        for attribute in ("_tally", "_gate", "_rejects"):
+            setattr(consumer, attribute, _Proxy(getattr(consumer, attribute), self))
+        consumer._seen._store = _Proxy(consumer._seen._store, self)  # type: ignore[assignment]
+        return consumer
+
+
+class _Proxy:
+    def __init__(self, store: object, dying: Dying) -> None:
+        self._store, self._dying = store, dying
+
+    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+        method = getattr(self._store, name)
+
+        def call(*arguments: object) -> object:
+            self._dying.left -= 1
+            if self._dying.left >= 0:
+                return method(*arguments)
+            if self._dying.left == -1 and self._dying.applied:
+                method(*arguments)
+            raise StoreError("gone")
+
+        return call
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("dies_after", range(12))
+def test_dying_at_any_call_loses_and_repeats_nothing(dies_after: int, applied: bool) -> None:
+    stores = Stores()
+    batch = [*RECORDS[:3], Record(90, NOW_MS, b"garbage")]
+    dying = Dying(stores, dies_after, applied)
+    try:
+        dying.wrap().consume("0.1", batch)
+        died = False
+    except StoreError:
+        died = True
+    stores.consumer().consume("0.1", batch)
+    assert stores.tally.items[IP].units == 6
+    assert stores.gate.rows["ip#192.0.2.1", "month#2026-11"].item.units == 6
+    assert {reject.reason for _, reject in stores.rejects.sent} == {"not gzip"}
+    assert died == (dies_after < 9)
+
+
+def test_an_item_forgets_writers_that_the_stream_has_forgotten() -> None:
+    stores = Stores()
+    for shard in range(MAX_WATERMARKS + 1):
+        stores.consumer().consume(f"{shard:x}.1", [_record(1000 * shard, _line(shard))])
+    assert len(stores.tally.items[IP].watermarks) == MAX_WATERMARKS + 1
+    for shard in range(10):
+        del stores.seen.registered[f"{shard:x}.1"]
+    stores.consumer().consume("10.1", [_record(99_000, _line(99))])
+    assert set(stores.tally.items[IP].watermarks) == {f"{shard:x}.1" for shard in range(10, MAX_WATERMARKS + 1)}
+    assert stores.tally.items[IP].units == MAX_WATERMARKS + 2
+
+
+def test_a_store_that_contradicts_itself_is_named() -> None:
+    class Contradicting(MemoryTally):
+        def add(self, update: Update) -> Written:
+            return Written(False, replace(super().add(update).before, watermarks={update.writer: 0}))
+
+    stores = Stores(tally=Contradicting())
+    with pytest.raises(RuntimeError, match="refused an update"):
+        stores.consumer().consume("0.1", [_record(1, _line(1))])
+
+
+def test_an_empty_batch_is_nothing() -> None:
+    assert Stores().consumer().consume("0.1", []) == Outcome()

@@ -1,0 +1,104 @@
+"""Folding is independent of order and batching."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallygate.core.fold import Fold
+from tallygate.core.lines import UsageLine
+from tallygate.core.tally import Delta, ItemKey, missing_part
+
+NOVEMBER_30_MS = 1_795_996_800_000  # 2026-11-30T00:00:00Z
+DAY_MS = 86_400_000
+
+lines = st.builds(
+    UsageLine,
+    id=st.uuids().map(str),
+    timestamp_ms=st.integers(NOVEMBER_30_MS - DAY_MS, NOVEMBER_30_MS + 3 * DAY_MS),
+    home=st.just("us-east-1"),
+    region=st.sampled_from(["us-east-1", "eu-west-1"]),
+    ip=st.sampled_from(["192.0.2.1", "192.0.2.2"]),
+    ref=st.none() | st.just("shop.example"),
+    key=st.just("9f2c"),
+    units=st.integers(0, 3),
+    status=st.just(200),
+    charge=st.sampled_from([(), ("key",), ("ip",)]),
+    caps=st.sampled_from([{}, {"key": {"day": 5}}]),
+)
+calls = st.lists(st.one_of(lines, lines.map(lambda line: _refused(line))), max_size=30)
+
+
+def _refused(line: UsageLine) -> UsageLine:
+    return UsageLine(
+        line.id, line.timestamp_ms, line.home, line.region, line.ip, line.ref, line.key, 0, 429, verdict="quota"
+    )
+
+
+def _sums(fold: Fold) -> dict[ItemKey, Delta]:
+    sums = {}
+    for key, item in fold.items.items():
+        part = missing_part(item.contributions, None)
+        assert part is not None
+        sums[key] = part[1]
+    return sums
+
+
+@given(calls, st.randoms(use_true_random=False), st.integers(1, 10))
+def test_sums_and_limits_do_not_depend_on_order_or_records(shuffled: list[UsageLine], random, size: int) -> None:  # type: ignore[no-untyped-def]
+    one = Fold()
+    one.add(1, 0, shuffled, 0)
+    random.shuffle(shuffled)
+    other = Fold()
+    for sequence, start in enumerate(range(0, len(shuffled), size)):
+        other.add(sequence, 0, shuffled[start : start + size], 0)
+    assert _sums(one) == _sums(other)
+    assert {key: item.caps for key, item in one.items.items()} == {key: item.caps for key, item in other.items.items()}
+
+
+@given(calls)
+def test_each_call_counts_for_each_of_its_identifiers_and_its_region(given_calls: list[UsageLine]) -> None:
+    fold = Fold()
+    fold.add(1, 0, given_calls, 0)
+    units: Counter[str] = Counter()
+    denied: Counter[str] = Counter()
+    for key, delta in _sums(fold).items():
+        units[key.pk] += delta.units
+        denied[key.pk] += delta.denied
+    for region in ("us-east-1", "eu-west-1"):
+        here = [line for line in given_calls if line.region == region]
+        assert units[f"all#{region}"] == sum(line.units for line in here)
+        assert denied[f"all#{region}"] == sum(line.verdict is not None for line in here)
+    for pk, value in (("ip#192.0.2.1", "192.0.2.1"), ("ip#192.0.2.2", "192.0.2.2")):
+        assert units[pk] == sum(line.units for line in given_calls if line.ip == value)
+    assert units["ref#shop.example"] == sum(line.units for line in given_calls if line.ref)
+    assert units["key#9f2c"] == sum(line.units for line in given_calls)
+
+
+def test_days_hold_what_was_charged_and_the_month_turns_at_midnight() -> None:
+    def call(at_ms: int, charge: tuple[str, ...]) -> UsageLine:
+        return UsageLine("q", at_ms, "us-east-1", "us-east-1", "192.0.2.1", None, "9f2c", 2, 200, charge)  # type: ignore[arg-type]
+
+    fold = Fold()
+    last_ms = NOVEMBER_30_MS + DAY_MS - 1
+    fold.add(1, 0, [call(last_ms, ("key",)), call(last_ms + 1, ("key",)), call(last_ms, ("ip",))], 100)
+    sums = _sums(fold)
+    assert sums[ItemKey("key#9f2c", "month#2026-11")] == Delta(4, 2, 0, {30: 2})
+    assert sums[ItemKey("key#9f2c", "month#2026-12")] == Delta(2, 2, 0, {1: 2})
+    assert sums[ItemKey("ip#192.0.2.1", "month#2026-11")] == Delta(4, 2, 0, {30: 2})
+    assert sums[ItemKey("all#us-east-1", "hour#2026-11-30T23")] == Delta(4, 4, 0, {})
+    assert sums[ItemKey("all#us-east-1", "hour#2026-12-01T00")] == Delta(2, 2, 0, {})
+    kept = {key.sk: item.expires_seconds for key, item in fold.items.items()}
+    assert kept["month#2026-11"] == (NOVEMBER_30_MS + DAY_MS) // 1000 + 100
+
+
+def test_keys_are_written_first() -> None:
+    fold = Fold()
+    call = UsageLine("q", NOVEMBER_30_MS, "us-east-1", "us-east-1", "192.0.2.1", "a.example", "9f2c", 1, 200)
+    fold.add(1, 0, [call], 0)
+    assert [key.pk for key, _ in fold.in_writing_order()] == [
+        "key#9f2c",
+        "all#us-east-1",
+        "ip#192.0.2.1",
+        "ref#a.example",
+    ]

@@ -1,0 +1,30 @@
+"""Periods are held to the standard library's calendar, over four centuries."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallygate.core.periods import day_of, hour_of, month_before, window_bounds_ms
+
+times = st.integers(min_value=0, max_value=4_102_444_800_000 * 3)
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+@given(times)
+def test_a_period_is_the_calendars_own(at_ms: int) -> None:
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    first = midnight.replace(day=1)
+    following = (first + timedelta(days=32)).replace(day=1)
+    day = day_of(at_ms)
+    assert (day.month, day.number) == (f"{at:%Y-%m}", at.day)
+    assert day.start_ms == _ms(midnight)
+    assert hour_of(at_ms) == f"{at:%Y-%m-%dT%H}"
+    assert window_bounds_ms("day", at_ms) == (_ms(midnight), _ms(midnight + timedelta(days=1)))
+    assert window_bounds_ms("month", at_ms) == (_ms(first), _ms(following))
+    if at_ms >= 32 * 86_400_000:
+        assert month_before(at_ms) == f"{first - timedelta(days=1):%Y-%m}"
