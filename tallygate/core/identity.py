@@ -23,6 +23,7 @@ DEFAULT_IPV6_PREFIX: Final = 64
 """What one customer is given at least (RFC 6177): a limit on single addresses is no limit."""
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_DOT = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490, section 3.1
 _AUTHORITY = re.compile(r"https?://([^/?#\\]*)", re.IGNORECASE)
 _PORT = re.compile(r":[0-9]{0,5}")
 _V4_AND_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}")
@@ -93,7 +94,7 @@ def normal_ip(text: str, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> str | None:
 
 def host_of(url: str) -> str | None:
     """Normal form of the host that an http(s) URL names; None when it names none: `null`, other schemes, nonsense."""
-    match = _AUTHORITY.match(url.strip())
+    match = _AUTHORITY.match(url.strip(" \t"))  # no more: \xa0 may be the last byte of a character
     if match is None:
         return None
     host = match[1].rpartition("@")[2]
@@ -108,14 +109,18 @@ def host_of(url: str) -> str | None:
 def normal_host(name: str) -> str | None:
     """Lower-case host name in ASCII (A-labels, IDNA 2003) with no trailing dot, or IPv4 address; None when it is
     neither."""
-    name = _as_utf8(name).removesuffix(".").lower()
+    name = _as_utf8(name).lower()
+    name = name[:-1] if name and _DOT.match(name[-1]) else name
     if not 0 < len(name) <= MAX_HOST_CHARS:
         return None
     if not name.isascii():
-        try:
-            name = name.encode("idna").decode("ascii").removesuffix(".").lower()
+        try:  # label by label: the codec takes characters that fold to a dot for a part of their label
+            coded = [label.encode("idna").decode("ascii").lower() for label in _DOT.split(name)]
         except UnicodeError:
             return None
+        if any("." in label for label in coded):
+            return None
+        name = ".".join(coded)
     labels = name.split(".")
     if len(name) > MAX_HOST_CHARS or not all(_LABEL.fullmatch(label) for label in labels):
         return None
