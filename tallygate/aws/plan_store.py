@@ -1,0 +1,70 @@
+"""Plans in the gate, written in the administrative region only: a handful of items under one partition key."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tallygate.aws.rows import Attributes, Row
+from tallygate.core import names
+from tallygate.core.plans import Limit, Plan
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class PlanStore:
+    """The plans that callers are held to. What AWS refuses is raised as it is (botocore.exceptions)."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def apply(self, plans: Iterable[Plan]) -> None:
+        """Write `plans`; others stay, since keys may be on them. They hold in every region within 30 s."""
+        for plan in plans:
+            self._client.put_item(TableName=self._table, Item=plan_row(plan))
+
+    def plans(self) -> list[Plan]:
+        """The plans in force, by name."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="#pk = :plans",
+            ExpressionAttributeNames={"#pk": names.PK},
+            ExpressionAttributeValues={":plans": {"S": names.PLANS_PK}},
+            ConsistentRead=True,
+        )
+        return [plan_of(row) for page in pages for row in page["Items"]]
+
+
+def plan_row(plan: Plan) -> Attributes:
+    """A plan as it is stored."""
+    limits: list[dict[str, Any]] = [
+        {
+            "M": {
+                names.LIMIT_PER: {"S": limit.per},
+                names.LIMIT_QUOTA: {"N": str(limit.quota)},
+                names.LIMIT_WINDOW: {"S": limit.window},
+            }
+        }
+        for limit in plan.limits
+    ]
+    return {
+        names.PK: {"S": names.PLANS_PK},
+        names.SK: {"S": plan.name},
+        names.PLAN_LIMITS: {"L": limits},
+        names.PLAN_ANONYMOUS: {"BOOL": plan.anonymous},
+        names.PLAN_ON_UNAVAILABLE: {"S": plan.on_unavailable},
+    }
+
+
+def plan_of(row: Row) -> Plan:
+    """The plan of a row."""
+    limits = (limit["M"] for limit in row[names.PLAN_LIMITS]["L"])
+    return Plan(
+        name=row[names.SK]["S"],
+        limits=tuple(
+            Limit(limit[names.LIMIT_PER]["S"], int(limit[names.LIMIT_QUOTA]["N"]), limit[names.LIMIT_WINDOW]["S"])
+            for limit in limits
+        ),
+        anonymous=row[names.PLAN_ANONYMOUS]["BOOL"],
+        on_unavailable=row[names.PLAN_ON_UNAVAILABLE]["S"],
+    )
