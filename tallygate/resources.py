@@ -50,6 +50,13 @@ class Names:
         """The CloudWatch Logs destination in a serving region that leads to `home`'s stream."""
         return f"{self.prefix}-to-{home}"
 
+    def usage_filter(self, home: str) -> str:
+        """The subscription filter that sends usage lines to `home`: while a region changes its home, both stand."""
+        return f"{self.prefix}-usage-to-{home}"
+
+    def alarm(self, part: str) -> str:
+        return f"{self.prefix}-{part}"
+
     def role(self, region: str, part: str) -> str:
         return f"{self.prefix}-{region}-{part}"
 

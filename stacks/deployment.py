@@ -1,0 +1,47 @@
+"""What every stack is told, and the ARNs by which stacks know what others made. Nothing is exported or looked up: names
+are deterministic (tallygate/resources.py), so that stacks in different regions need no reference to each other."""
+
+from dataclasses import dataclass
+
+from aws_cdk import Aws, RemovalPolicy
+
+from stacks.assets import FunctionCode
+from tallygate.config import Service
+from tallygate.local.flavour import Flavour
+from tallygate.resources import Names
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One stage of the service. The account is whichever the stacks are deployed to, the regions are concrete."""
+
+    service: Service
+    names: Names
+    flavour: Flavour
+    code: FunctionCode
+
+    @property
+    def table_removal(self) -> RemovalPolicy:
+        """Tables outlive their stack, except when its first deployment fails: retained then, their fixed names would
+        block the next one."""
+        return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if self.flavour.keep_tables else RemovalPolicy.DESTROY
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        return (*self.service.trusted_proxies, *self.flavour.trusted_proxies)
+
+    def gate_table_arn(self, region: str) -> str:
+        return _arn("dynamodb", region, f"table/{self.names.gate_table}")
+
+    def tally_table_arn(self, home: str) -> str:
+        return _arn("dynamodb", home, f"table/{self.names.tally_table}")
+
+    def stream_arn(self, home: str) -> str:
+        return _arn("kinesis", home, f"stream/{self.names.stream}")
+
+    def destination_arn(self, region: str, home: str) -> str:
+        return _arn("logs", region, f"destination:{self.names.destination(home)}")
+
+
+def _arn(service: str, region: str, resource: str) -> str:
+    return f"arn:{Aws.PARTITION}:{service}:{region}:{Aws.ACCOUNT_ID}:{resource}"

@@ -1,0 +1,72 @@
+"""A serving region: callers are decided on here with the local replica of the gate, and answered."""
+
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stacks.deployment import Deployment
+from stacks.function import Function
+from stacks.http_api import MeteredApi
+from stacks.observability import DeliveryAlarms
+from stacks.subscription import Subscription
+
+
+class RegionStack(Stack):
+    def __init__(self, scope: Construct, id: str, *, deployment: Deployment, region: str, **stack: Any) -> None:
+        super().__init__(scope, id, **stack)
+        service = deployment.service
+        home = service.home_of[region]
+        gate = deployment.gate_table_arn(region)
+        where = {"TALLYGATE_HOME": home, "TALLYGATE_HOMES": ",".join(service.homes)}
+        authorizer = Function(
+            self,
+            "Authorizer",
+            deployment=deployment,
+            part="authorizer",
+            name=deployment.names.authorizer,
+            description="Decides on every call with one round of reads from the gate",
+            memory_mb=512,
+            timeout_seconds=5,
+            log_retention=logs.RetentionDays.ONE_DAY,
+            environment={
+                "TALLYGATE_GATE_TABLE": deployment.names.gate_table,
+                "TALLYGATE_TRUSTED_PROXIES": ",".join(deployment.trusted_proxies),
+                "TALLYGATE_IPV6_PREFIX": str(service.ipv6_prefix),
+                **where,
+            },
+            may=[iam.PolicyStatement(actions=["dynamodb:Query"], resources=[gate])],
+        )
+        api = Function(
+            self,
+            "ApiFunction",
+            deployment=deployment,
+            part="api",
+            name=deployment.names.api,
+            description="Answers every call and prints the usage line of each that was admitted",
+            memory_mb=256,
+            timeout_seconds=10,
+            log_retention=logs.RetentionDays.ONE_DAY,
+            environment={
+                "TALLYGATE_GATE_TABLE": deployment.names.gate_table,
+                "TALLYGATE_TALLY_TABLE": deployment.names.tally_table,
+                **where,
+            },
+            may=[
+                iam.PolicyStatement(
+                    actions=["dynamodb:GetItem", "dynamodb:Query"],
+                    resources=[deployment.tally_table_arn(each) for each in service.homes],
+                ),
+                iam.PolicyStatement(actions=["dynamodb:Query"], resources=[gate]),
+            ],
+        )
+        http = MeteredApi(
+            self, "Http", name=deployment.names.prefix, authorizer=authorizer.function, handler=api.function
+        )
+        log_groups = {"Authorizer": authorizer.log_group, "Api": api.log_group}
+        Subscription(self, "Usage", deployment=deployment, home=home, log_groups=log_groups)
+        DeliveryAlarms(self, "Alarms", deployment=deployment, home=home)
+        CfnOutput(self, "ApiUrl", value=http.api.api_endpoint)
+        CfnOutput(self, "ApiId", value=http.api.api_id)

@@ -1,0 +1,206 @@
+"""tallygate.toml as values. The app, the command and the local world read it; no function ever does: what functions
+need of it reaches them as settings or, for plans, through the gate table."""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from tallygate.core.names import KINDS, Kind
+from tallygate.core.plans import WINDOWS, Limit, OnUnavailable, Plan, Window
+from tallygate.fields import NotAllowedError, Problems, Table, choice, integer, one_of, text, yes_or_no
+
+Gateway = Literal["http"]
+Publish = Literal["marks", "every"]
+
+REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", re.ASCII)
+STAGE: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
+"""As it stands in every API key: `tg_<stage>_…`."""
+NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
+MAX_SERVICE_CHARS: Final = 20
+MAX_STAGE_CHARS: Final = 12
+"""The longest name made of both is a role's (`<service>-<stage>-ap-southeast-2-log-consumer`); IAM allows 64 there."""
+MAX_QUOTA: Final = 10**15
+"""Far from the 38 digits of a DynamoDB number, and exact in a JSON reader that keeps numbers as doubles."""
+KEYED_KINDS: Final[tuple[Kind, ...]] = ("key",)
+ANONYMOUS_KINDS: Final[tuple[Kind, ...]] = ("ip", "ref")
+
+
+class ConfigError(ValueError):
+    """The file cannot be used. One line per problem: the file, the key, what was found, what is allowed."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Where the service runs. `home_of` has an entry for every region; times are in the unit of their name."""
+
+    name: str
+    stages: tuple[str, ...]
+    homes: tuple[str, ...]
+    regions: tuple[str, ...]
+    home_of: Mapping[str, str]
+    gateway: Gateway
+    publish: Publish
+    trusted_proxies: tuple[str, ...]
+    retention_hours: int
+    dedupe_window_seconds: int
+    ipv6_prefix: int
+
+    @property
+    def administrative_region(self) -> str:
+        """The only region in which keys and plans are written."""
+        return self.homes[0]
+
+    @property
+    def gate_regions(self) -> tuple[str, ...]:
+        """Every region with a replica of the gate: `regions` decide on callers by it, `homes` publish counts to it."""
+        return tuple(dict.fromkeys((*self.homes, *self.regions)))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    service: Service
+    plans: tuple[Plan, ...]
+
+    @property
+    def anonymous_plan(self) -> Plan:
+        return next(plan for plan in self.plans if plan.anonymous)
+
+
+def load(path: Path | str) -> Config:
+    """The configuration in `path`. ConfigError lists everything that is wrong with it, not only the first thing."""
+    file = str(path)
+    try:
+        document = tomllib.loads(Path(path).read_bytes().decode())
+    except OSError as error:
+        raise ConfigError([f"{file}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{file}: is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{file}: is not TOML: {error}"]) from None
+    problems = Problems(file)
+    root = Table(problems, "", document)
+    root.only("service", "plans")
+    config = Config(
+        _service(root.take_table("service", required=True)), _plans(root.take_table("plans", required=True))
+    )
+    if problems.lines:
+        raise ConfigError(problems.lines)
+    return config
+
+
+def _service(fields: Table) -> Service:
+    fields.only(
+        "name",
+        "stages",
+        "homes",
+        "regions",
+        "home_of",
+        "gateway",
+        "publish",
+        "trusted_proxies",
+        "retention_hours",
+        "dedupe_window_seconds",
+        "ipv6_prefix",
+    )
+    stage = text(STAGE, "lower-case letters and digits, words joined by -", most_chars=MAX_STAGE_CHARS)
+    name = text(NAME, "lower-case letters and digits, words joined by -", most_chars=MAX_SERVICE_CHARS)
+    homes = fields.take_list("homes", region, least=1)
+    regions = fields.take_list("regions", region, least=1)
+    return Service(
+        name=fields.take("name", name, "tallygate", required=True),
+        stages=fields.take_list("stages", stage, ("local", "prod")),
+        homes=homes,
+        regions=regions,
+        home_of=_home_of(fields, homes, regions),
+        gateway=fields.take("gateway", choice(*get_args(Gateway)), "http"),
+        publish=fields.take("publish", choice(*get_args(Publish)), "marks"),
+        trusted_proxies=fields.take_list("trusted_proxies", network),
+        # 24 hours to a year is what Kinesis keeps; CloudWatch Logs retries a delivery for 24 hours.
+        retention_hours=fields.take("retention_hours", integer(24, 8_760), 24),
+        dedupe_window_seconds=fields.take("dedupe_window_seconds", integer(60, 86_400), 3_600),
+        ipv6_prefix=fields.take("ipv6_prefix", integer(32, 128), 64),
+    )
+
+
+def _home_of(fields: Table, homes: tuple[str, ...], regions: tuple[str, ...]) -> dict[str, str]:
+    """Region to home. Unless the file says otherwise, a region that is a home is its own, any other has the first."""
+    given = fields.take_table("home_of")
+    if regions:
+        given.only(*regions)
+    default = homes[0] if homes else ""
+    home = one_of(homes, "one of the homes")
+    return {name: given.take(name, home, name if name in homes else default) for name in regions}
+
+
+def _plans(fields: Table) -> tuple[Plan, ...]:
+    plans: list[Plan] = []
+    for name in fields.values:
+        if len(name) > 64 or not NAME.fullmatch(name):
+            fields.problems.wrong(
+                fields.path(name),
+                name,
+                "a name of lower-case letters and digits, words joined by -, at most 64 characters",
+            )
+        plans.append(_plan(name, fields.take_table(name)))
+    anonymous = [plan.name for plan in plans if plan.anonymous]
+    if len(anonymous) != 1:
+        found = f"found {', '.join(anonymous) or 'none'}"
+        fields.problems.add(fields.key, f"{found} with anonymous = true, allowed is exactly one such plan")
+    return tuple(plans)
+
+
+def _plan(name: str, fields: Table) -> Plan:
+    fields.only("limits", "anonymous", "on_unavailable")
+    anonymous = fields.take("anonymous", yes_or_no, False)
+    kinds = ANONYMOUS_KINDS if anonymous else KEYED_KINDS
+    limits: list[Limit] = []
+    for row in fields.take_tables("limits", f'{{per = "{kinds[0]}", quota = 1000, window = "day"}}'):
+        limit = _limit(row, kinds)
+        if any(limit.name == other.name for other in limits):
+            fields.problems.add(row.key, f"found {limit.name} again, allowed is each kind and window once")
+        limits.append(limit)
+    on_unavailable: OnUnavailable = fields.take("on_unavailable", choice(*get_args(OnUnavailable)), "allow")
+    return Plan(name, tuple(limits), anonymous, on_unavailable)
+
+
+def _limit(fields: Table, kinds: tuple[Kind, ...]) -> Limit:
+    fields.only("per", "quota", "window")
+
+    def per(found: object) -> Kind:
+        if found not in kinds:
+            names = " or ".join(f'"{kind}"' for kind in kinds)
+            whose = "a plan for keys" if kinds == KEYED_KINDS else "the anonymous plan"
+            raise NotAllowedError(f"{names} in {whose}")
+        return KINDS[KINDS.index(found)]
+
+    window: Window = fields.take("window", choice(*WINDOWS), "day", required=True)
+    return Limit(
+        per=fields.take("per", per, kinds[0], required=True),
+        quota=fields.take("quota", integer(1, MAX_QUOTA), 1, required=True),
+        window=window,
+    )
+
+
+def region(found: object) -> str:
+    if not isinstance(found, str) or not REGION.fullmatch(found):
+        raise NotAllowedError("the name of an AWS region, like eu-west-1")
+    return found
+
+
+def network(found: object) -> str:
+    """An address range in the form that `ipaddress` prints it."""
+    allowed = "a CIDR range, like 10.0.0.0/8 or 2001:db8::/32"
+    if not isinstance(found, str):
+        raise NotAllowedError(allowed)
+    try:
+        return str(ipaddress.ip_network(found))
+    except ValueError as error:
+        raise NotAllowedError(f"{allowed} ({error})") from None

