@@ -1,6 +1,6 @@
 """Rows of the two tables as domain values, and back. DynamoDB's types stay in here and in the adapters beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tallygate.core import names
@@ -26,7 +26,7 @@ def sequence_bytes(sequence: int) -> bytes:
 
 
 def sequence_text(sequence: int) -> str:
-    """A sequence number as a sort key: zero-padded, so that text order is number order."""
+    """A sequence number in a sort key: zero-padded, so that text order is number order."""
     return f"{sequence:0{SEQUENCE_DIGITS}d}"
 
 
@@ -94,32 +94,34 @@ def gate_row(publication: Publication) -> Attributes:
     return row
 
 
-def seen_row(writer: str, batch: SeenBatch, expires_seconds: int) -> Attributes:
-    """The digests of a batch, 46 bytes for each payload: a few hundred payloads are 14 write units."""
+def seen_sk(bucket_ms: int, rest: str = "") -> str:
+    """Sort key of the digests of a minute of arrival; with `rest`, of those of one batch in it."""
+    return f"{bucket_ms:014d}#{rest}"
+
+
+def seen_row(writer: str, bucket_ms: int, batch: SeenBatch, expires_seconds: int) -> Attributes:
+    """The digests of the payloads of a batch that arrived in one minute, 46 bytes for each payload: a few hundred
+    payloads are 14 write units."""
     packed = b"".join(
         sequence_bytes(sighting.sequence) + sighting.arrived_ms.to_bytes(_ARRIVED_BYTES, "big") + sighting.digest
         for sighting in batch.sightings
     )
     return {
         names.PK: {"S": names.SEEN_PREFIX + writer},
-        names.SK: {"S": sequence_text(batch.last)},
+        names.SK: {"S": seen_sk(bucket_ms, f"{sequence_text(batch.first)}#{sequence_text(batch.last)}")},
         names.SEEN_DIGESTS: {"B": packed},
         names.EXPIRES: {"N": str(expires_seconds)},
     }
 
 
-def seen_batch(row: Row) -> SeenBatch:
-    """The payloads of a batch from its row."""
+def sightings_of(row: Row) -> Iterator[Sighting]:
+    """The payloads of a row of digests."""
     packed: bytes = row[names.SEEN_DIGESTS]["B"]
-    sightings = []
     for start in range(0, len(packed), _SIGHTING_BYTES):
         arrived = start + SEQUENCE_BYTES
         digest = arrived + _ARRIVED_BYTES
-        sightings.append(
-            Sighting(
-                int.from_bytes(packed[start:arrived], "big"),
-                int.from_bytes(packed[arrived:digest], "big"),
-                packed[digest : start + _SIGHTING_BYTES],
-            )
+        yield Sighting(
+            int.from_bytes(packed[start:arrived], "big"),
+            int.from_bytes(packed[arrived:digest], "big"),
+            packed[digest : start + _SIGHTING_BYTES],
         )
-    return SeenBatch(tuple(sightings))

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from tallygate.aws.dynamodb import store_errors
-from tallygate.aws.rows import Row, seen_batch, seen_row, sequence_text
+from tallygate.aws.rows import Row, seen_row, seen_sk, sightings_of
 from tallygate.core import names
-from tallygate.core.seen import SeenBatch
+from tallygate.core.seen import SeenBatch, Sighting, bucket_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_PAGE: Final = 25
-"""Items a read: there is mostly none above, and a window is left as soon as it ends."""
+_AFTER_DIGITS: Final = ":"
+"""Sorts after every digit: the end of a minute's keys."""
 
 
 class SeenTable:
@@ -24,7 +24,7 @@ class SeenTable:
 
     def writers(self) -> list[str]:
         """See SeenStore.writers."""
-        rows = self._query("#pk = :pk", {":pk": {"S": names.WRITERS_PK}}, {"#pk": names.PK}, forward=True)
+        rows = self._query("#pk = :pk", {":pk": {"S": names.WRITERS_PK}}, {"#pk": names.PK})
         return [row[names.SK]["S"] for row in rows]
 
     def register(self, writer: str, expires_seconds: int) -> None:
@@ -37,33 +37,31 @@ class SeenTable:
             }
         )
 
-    def below(self, writer: str, sequence: int) -> Iterator[SeenBatch]:
-        """See SeenStore.below."""
-        return self._batches(writer, "<", sequence, forward=False)
-
-    def above(self, writer: str, sequence: int) -> Iterator[SeenBatch]:
-        """See SeenStore.above."""
-        return self._batches(writer, ">", sequence, forward=True)
-
-    def append(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
-        """See SeenStore.append."""
-        self._put(seen_row(writer, batch, expires_seconds))
-
-    def _batches(self, writer: str, side: str, sequence: int, *, forward: bool) -> Iterator[SeenBatch]:
+    def seen(self, writer: str, from_ms: int, to_ms: int) -> Iterator[Sighting]:
+        """See SeenStore.seen. One range of keys: the minutes of arrival."""
         rows = self._query(
-            f"#pk = :pk AND #sk {side} :sk",
-            {":pk": {"S": names.SEEN_PREFIX + writer}, ":sk": {"S": sequence_text(sequence)}},
+            "#pk = :pk AND #sk BETWEEN :from AND :to",
+            {
+                ":pk": {"S": names.SEEN_PREFIX + writer},
+                ":from": {"S": seen_sk(max(0, bucket_of(from_ms)))},
+                ":to": {"S": seen_sk(max(0, bucket_of(to_ms)), _AFTER_DIGITS)},
+            },
             {"#pk": names.PK, "#sk": names.SK},
-            forward=forward,
         )
-        return (seen_batch(row) for row in rows)
+        for row in rows:
+            yield from sightings_of(row)
+
+    def keep(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
+        """See SeenStore.keep."""
+        for bucket_ms, part in batch.by_bucket():
+            self._put(seen_row(writer, bucket_ms, part, expires_seconds))
 
     def _put(self, item: dict[str, dict[str, Any]]) -> None:
         with store_errors():
             self._client.put_item(TableName=self._table, Item=item)
 
     def _query(
-        self, condition: str, values: dict[str, dict[str, str]], attribute_names: dict[str, str], *, forward: bool
+        self, condition: str, values: dict[str, dict[str, str]], attribute_names: dict[str, str]
     ) -> Iterator[Row]:
         start: dict[str, Any] = {}
         while True:
@@ -73,9 +71,7 @@ class SeenTable:
                     KeyConditionExpression=condition,
                     ExpressionAttributeValues=values,
                     ExpressionAttributeNames=attribute_names,
-                    ScanIndexForward=forward,
                     ConsistentRead=True,
-                    Limit=_PAGE,
                     **start,
                 )
             yield from page["Items"]

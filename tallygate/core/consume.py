@@ -107,7 +107,7 @@ class Consumer:
         outcome.duplicates = len(dropped)
         fold = self._fold((payload for payload in payloads if payload.record.sequence not in dropped), outcome)
 
-        flushed_ms = batch.arrived_ms
+        flushed_ms = batch.newest_ms
         flush = _Flush(writer, batch.last, flushed_ms, self._span_ms(writer, batch), fold.mean_delay_ms)
         entries = fold.in_writing_order()
         keys = sum(1 for _, item in entries if item.kind == "key")
@@ -134,8 +134,8 @@ class Consumer:
     def _span_ms(self, writer: str, batch: SeenBatch) -> int:
         """Time over which the batch was collected: since the last flush of its writer when this container made it."""
         last, flushed_ms = self._flushed.get(writer, (batch.first, 0))
-        began_ms = flushed_ms if last < batch.first else min(sighting.arrived_ms for sighting in batch.sightings)
-        return max(0, batch.arrived_ms - began_ms)
+        began_ms = flushed_ms if last < batch.first else batch.oldest_ms
+        return max(0, batch.newest_ms - began_ms)
 
     def _count(self, key: ItemKey, item: ItemFold, flush: "_Flush") -> Counted:
         watermark: int | None = None

@@ -1,6 +1,6 @@
 """Every key and attribute name of the two tables, and nothing else: one file to read, one file to change.
 
-Sources: DESIGN sections 2, 4 and 5 (docs/architecture.md has the tables drawn out). Names are short because they are
+docs/architecture.md has the tables drawn out. Names are short because they are
 stored in every item and an item under 1 KB costs one write unit.
 """
 
@@ -55,9 +55,7 @@ ALL_PREFIX: Final = "all#"
 
 # --- payload digests (tally) -----------------------------------------------------------------------------------------
 SEEN_PREFIX: Final = "seen#"
-"""pk `seen#<writer>`, sk the last sequence number of a batch: what that batch's payloads were."""
-SEEN_FIRST: Final = "first"
-SEEN_ARRIVED_MS: Final = "at"
+"""pk `seen#<writer>`, sk `<minute of arrival, ms>#<first>#<last sequence number>`: what payloads these were."""
 SEEN_DIGESTS: Final = "digests"
 WRITERS_PK: Final = "writers"
 """pk of the list of writers of this home; sk is the writer."""

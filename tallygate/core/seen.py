@@ -1,26 +1,30 @@
 """Payload deduplication. CloudWatch Logs may send a payload twice, under a new sequence number and, after a reshard,
-through another shard; a watermark cannot tell. So each batch leaves a digest of its payloads behind, and a payload
+through another shard; a watermark cannot tell. So each batch leaves digests of its payloads behind, and a payload
 that is known under a lower sequence number, within the window, is dropped.
 
-The window is a span of arrival times, which belong to the records: a replay decides as the first run did. After a
-repeat the cache of a writer is thrown away and read again, since it then holds sightings from after the records at
-hand.
+The window is a span of arrival times, which belong to the records: a replay decides as the first run did. A container
+remembers what it counted; what lies between its last record and the batch at hand, another container's turn, it reads
+from the store, and after a repeat or a failure the whole window.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final, NamedTuple, Protocol
 
-from tallygate.core.periods import HOUR_MS
+from tallygate.core.periods import HOUR_MS, MINUTE_MS
 
 DIGEST_BYTES: Final = 16
-SLACK_MS: Final = 300_000
-"""Arrival times are approximate and batches overlap: reading back goes this much further than the window."""
+BUCKET_MS: Final = MINUTE_MS
+"""Digests are stored by minute of arrival, whatever the batches were: so a window is one range of keys."""
+JITTER_MS: Final = MINUTE_MS
+"""Arrival times are approximate, and need not rise with the sequence number (Kinesis,
+Record.ApproximateArrivalTimestamp)."""
 PRUNE_ABOVE: Final = 10_000
 """Digests of one writer held in memory before those past the window are let go; about 150 bytes each."""
 REGISTER_EVERY_MS: Final = 6 * HOUR_MS
-"""How often a writer says that it is still there: well within the day that a registration outlives the stream's
+"""How often a writer says that it is there: well within the day by which a registration outlives the stream's
 retention."""
 
 
@@ -34,7 +38,7 @@ class Sighting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SeenBatch:
-    """The payloads of one batch of one writer, in order of their sequence numbers; stored under the last of them."""
+    """Payloads of one writer, in order of their sequence numbers."""
 
     sightings: tuple[Sighting, ...]
 
@@ -47,14 +51,24 @@ class SeenBatch:
         return self.sightings[-1].sequence
 
     @property
-    def arrived_ms(self) -> int:
+    def oldest_ms(self) -> int:
+        return min(sighting.arrived_ms for sighting in self.sightings)
+
+    @property
+    def newest_ms(self) -> int:
         return max(sighting.arrived_ms for sighting in self.sightings)
+
+    def by_bucket(self) -> "Iterator[tuple[int, SeenBatch]]":
+        """The parts of the batch that are stored apart: (minute of arrival in ms, its payloads)."""
+        in_buckets = sorted(self.sightings, key=lambda sighting: (bucket_of(sighting.arrived_ms), sighting.sequence))
+        for bucket_ms, sightings in groupby(in_buckets, key=lambda sighting: bucket_of(sighting.arrived_ms)):
+            yield bucket_ms, SeenBatch(tuple(sightings))
 
 
 class SeenStore(Protocol):
     """Where digests are kept: strongly consistent, in the home. Raises StoreError as TallyStore does."""
 
-    def writers(self) -> list[str]:
+    def writers(self) -> Iterable[str]:
         """Every writer of this home whose records the stream may still hold."""
         ...
 
@@ -62,17 +76,19 @@ class SeenStore(Protocol):
         """Add `writer` to the writers, or keep it there until `expires_seconds`."""
         ...
 
-    def below(self, writer: str, sequence: int) -> Iterable[SeenBatch]:
-        """Batches that end below `sequence`, newest first."""
+    def seen(self, writer: str, from_ms: int, to_ms: int) -> Iterable[Sighting]:
+        """Every sighting kept for `writer` whose minute of arrival lies between those of the two times, in any
+        order."""
         ...
 
-    def above(self, writer: str, sequence: int) -> Iterable[SeenBatch]:
-        """Batches that end above `sequence`, oldest first."""
+    def keep(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
+        """Keep the sightings of `batch`, beside all that are there."""
         ...
 
-    def append(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
-        """Keep `batch`; one with the same last sequence number is replaced."""
-        ...
+
+def bucket_of(arrived_ms: int) -> int:
+    """The minute of arrival, in ms, under which a sighting is stored."""
+    return arrived_ms // BUCKET_MS * BUCKET_MS
 
 
 def digest_of(event_ids: Iterable[str]) -> bytes:
@@ -86,15 +102,15 @@ class _Shard:
     digest the latest sighting as (sequence number, arrival)."""
 
     cursor: int
+    cursor_ms: int
     registered_ms: int
     latest: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     prune_above: int = 0
 
-    def see(self, sightings: Iterable[Sighting]) -> None:
-        for sequence, arrived_ms, digest in sightings:
-            known = self.latest.get(digest)
-            if known is None or known[0] < sequence:
-                self.latest[digest] = (sequence, arrived_ms)
+    def see(self, sighting: Sighting) -> None:
+        known = self.latest.get(sighting.digest)
+        if known is None or known[0] < sighting.sequence:
+            self.latest[sighting.digest] = (sighting.sequence, sighting.arrived_ms)
 
     def prune(self, not_before_ms: int) -> None:
         if len(self.latest) > max(PRUNE_ABOVE, self.prune_above):
@@ -123,19 +139,15 @@ class SeenPayloads:
         shard = self._shards.pop(writer, None)
         if shard is None or batch.first <= shard.cursor:
             shard = self._take_over(writer, batch)
-        for other in self._store.above(
-            writer, shard.cursor
-        ):  # another container's turn, or batches with other boundaries
-            if other.first >= batch.first:
-                break
-            shard.see(sighting for sighting in other.sightings if sighting.sequence < batch.first)
+        else:
+            self._catch_up(writer, shard, batch)
         dropped = set()
         for sighting in batch.sightings:
             known = shard.latest.get(sighting.digest)
             if known is not None and sighting.arrived_ms - known[1] <= self._window_ms:
                 dropped.add(sighting.sequence)
-            shard.see((sighting,))
-        shard.cursor = batch.last
+            shard.see(sighting)
+        shard.cursor, shard.cursor_ms = batch.last, batch.sightings[-1].arrived_ms
         self._pending = (writer, shard)
         return dropped
 
@@ -145,33 +157,37 @@ class SeenPayloads:
         if pending is None or pending[0] != writer or pending[1].cursor != batch.last:
             raise ValueError("remember follows duplicates, with the same batch")
         shard = pending[1]
-        newest_ms = batch.arrived_ms
-        if newest_ms - shard.registered_ms > REGISTER_EVERY_MS:
-            self._register(writer, shard, newest_ms)
-        self._store.append(writer, batch, self._expiry(newest_ms))
-        shard.prune(newest_ms - self._window_ms - SLACK_MS)
+        if batch.newest_ms - shard.registered_ms > REGISTER_EVERY_MS:
+            shard.registered_ms = self._register(writer, batch)
+        self._store.keep(writer, batch, self._expiry(batch))
+        shard.prune(batch.newest_ms - self._window_ms - JITTER_MS)
         self._shards[writer] = shard
 
-    def writers(self) -> list[str]:
+    def writers(self) -> set[str]:
         """Every writer whose records the stream may still hold."""
-        return self._store.writers()
+        return set(self._store.writers())
 
     def _take_over(self, writer: str, batch: SeenBatch) -> _Shard:
-        """What every writer of the home left within the window before `batch`: a reshard moves log streams between
-        shards."""
-        oldest_ms = min(sighting.arrived_ms for sighting in batch.sightings)
-        shard = _Shard(cursor=batch.first - 1, registered_ms=0)
-        self._register(writer, shard, oldest_ms)
+        """What every writer of the home left within the window before `batch`: a reshard moves log streams. The
+        writer is registered before anything of it is counted, or another could take its watermarks for forgotten."""
+        shard = _Shard(batch.first - 1, batch.oldest_ms, self._register(writer, batch))
         for other in self._store.writers():
-            for before in self._store.below(other, batch.first):
-                if before.arrived_ms < oldest_ms - self._window_ms - SLACK_MS:
-                    break
-                shard.see(before.sightings)
+            for sighting in self._store.seen(other, batch.oldest_ms - self._window_ms, batch.newest_ms + JITTER_MS):
+                if sighting.sequence < batch.first:
+                    shard.see(sighting)
         return shard
 
-    def _register(self, writer: str, shard: _Shard, now_ms: int) -> None:
-        self._store.register(writer, self._expiry(now_ms))
-        shard.registered_ms = now_ms
+    def _catch_up(self, writer: str, shard: _Shard, batch: SeenBatch) -> None:
+        """What other containers counted since this one had the shard: mostly nothing, in one or two small reads."""
+        for sighting in self._store.seen(
+            writer, shard.cursor_ms - JITTER_MS, batch.sightings[0].arrived_ms + JITTER_MS
+        ):
+            if shard.cursor < sighting.sequence < batch.first:
+                shard.see(sighting)
 
-    def _expiry(self, arrived_ms: int) -> int:
-        return arrived_ms // 1000 + self._keep_seconds
+    def _register(self, writer: str, batch: SeenBatch) -> int:
+        self._store.register(writer, self._expiry(batch))
+        return batch.newest_ms
+
+    def _expiry(self, batch: SeenBatch) -> int:
+        return batch.newest_ms // 1000 + self._keep_seconds

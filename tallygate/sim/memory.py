@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from tallygate.core.payload import Reject
 from tallygate.core.publish import Publication
-from tallygate.core.seen import SeenBatch
+from tallygate.core.seen import BUCKET_MS, SeenBatch, Sighting, bucket_of
 from tallygate.core.tally import ItemKey, TallyItem, Update, Written, applied_to
 
 
@@ -40,7 +40,7 @@ class MemoryTally:
 class MemorySeen:
     """SeenStore of one home."""
 
-    batches: dict[str, dict[int, SeenBatch]] = field(default_factory=dict)
+    buckets: dict[tuple[str, int], dict[tuple[int, int], SeenBatch]] = field(default_factory=dict)
     registered: dict[str, int] = field(default_factory=dict)
 
     def writers(self) -> list[str]:
@@ -49,16 +49,14 @@ class MemorySeen:
     def register(self, writer: str, expires_seconds: int) -> None:
         self.registered[writer] = expires_seconds
 
-    def below(self, writer: str, sequence: int) -> Iterator[SeenBatch]:
-        stored = self.batches.get(writer, {})
-        return iter([stored[last] for last in sorted(stored, reverse=True) if last < sequence])
+    def seen(self, writer: str, from_ms: int, to_ms: int) -> Iterator[Sighting]:
+        for bucket_ms in range(bucket_of(from_ms), bucket_of(to_ms) + 1, BUCKET_MS):
+            for batch in self.buckets.get((writer, bucket_ms), {}).values():
+                yield from batch.sightings
 
-    def above(self, writer: str, sequence: int) -> Iterator[SeenBatch]:
-        stored = self.batches.get(writer, {})
-        return iter([stored[last] for last in sorted(stored) if last > sequence])
-
-    def append(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
-        self.batches.setdefault(writer, {})[batch.last] = batch
+    def keep(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
+        for bucket_ms, part in batch.by_bucket():
+            self.buckets.setdefault((writer, bucket_ms), {})[part.first, part.last] = part
 
 
 @dataclass

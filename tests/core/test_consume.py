@@ -192,7 +192,7 @@ def test_dying_at_any_call_loses_and_repeats_nothing(dies_after: int, applied: b
     assert stores.tally.items[IP].units == 6
     assert stores.gate.rows["ip#192.0.2.1", "month#2026-11"].item.units == 6
     assert {reject.reason for _, reject in stores.rejects.sent} == {"not gzip"}
-    assert died == (dies_after < 9)
+    assert died == (dies_after < 8)
 
 
 def test_an_item_forgets_writers_that_the_stream_has_forgotten() -> None:

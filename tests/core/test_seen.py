@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallygate.core.seen import SLACK_MS, SeenBatch, SeenPayloads, Sighting
+from tallygate.core.seen import JITTER_MS, SeenBatch, SeenPayloads, Sighting
 from tallygate.sim.memory import MemorySeen
 
 WINDOW_MS = 60_000
@@ -143,5 +143,5 @@ def test_what_left_the_window_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("tallygate.core.seen.PRUNE_ABOVE", 10)
     container = _container(MemorySeen())
     for sequence in range(100):
-        _count(container, _batch((sequence, sequence * SLACK_MS, str(sequence))))
+        _count(container, _batch((sequence, sequence * 10 * JITTER_MS, str(sequence))))
     assert len(container._shards["0.1"].latest) <= 20
