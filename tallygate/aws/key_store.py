@@ -1,5 +1,5 @@
-"""Key profiles in the gate, written in the administrative region only. A secret comes in and is not kept: only its id and
-hash."""
+"""Key profiles in the gate, written in the administrative region only. A secret comes in and is not kept, only its id
+and its hash are."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
