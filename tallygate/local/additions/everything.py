@@ -1,0 +1,55 @@
+"""All additions at once, and what they tell about their progress."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from tallygate.local.additions import (
+    destinations,
+    function_logs,
+    http_api,
+    log_delivery,
+    stream_mapping,
+    tables,
+    workers,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    delivery: log_delivery.LogDelivery
+    mappings: stream_mapping.StreamMappings
+
+    def answer(self, method: str, path: str) -> dict[str, Any] | None:
+        """Answers the emulator's own routes; None for any other. `GET /_tallygate/progress`: events not yet delivered,
+        then records not yet processed. Read in this order, zeros in both mean that every line printed before the call
+        has been consumed. `POST /_tallygate/flush` does not wait for any window to end; its answer is the same. `POST
+        /_tallygate/warm` starts a worker of every function."""
+        match method, path:
+            case "POST", "/_tallygate/warm":
+                return {"errors": workers.warm()}
+            case "POST", "/_tallygate/flush":
+                self.mappings.flush()
+                self.delivery.flush()
+            case "GET", "/_tallygate/progress":
+                pass
+            case _:
+                return None
+        return {"pid": os.getpid(), "delivery": self.delivery.progress(), "shards": self.mappings.progress()}
+
+
+def install(delivery_window_seconds: float, longest_batching_window_seconds: float) -> Additions:
+    """Extends the imported emulator. To be called once, before it serves."""
+    additions = Additions(
+        log_delivery.LogDelivery(delivery_window_seconds),
+        stream_mapping.StreamMappings(longest_batching_window_seconds),
+    )
+    additions.delivery.on_delivered = additions.mappings.wake
+    workers.install(workers.Pool(most_workers=max(2, os.cpu_count() or 2)))
+    function_logs.install()
+    log_delivery.install(additions.delivery)
+    stream_mapping.install(additions.mappings)
+    tables.install()
+    destinations.install()
+    http_api.install()
+    return additions

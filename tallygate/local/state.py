@@ -1,0 +1,53 @@
+"""The file in which a running world can be found: `.tallygate/world.json`."""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tallygate.local.errors import WorldError
+
+FILE: Final = "world.json"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`api_ids` is empty while the world is being built. `notes` are the callers' own, e.g. the demo keys."""
+
+    pid: int
+    port: int
+    instance: str
+    log_path: str
+    scratch: str
+    config_path: str
+    api_ids: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_state(directory: Path) -> State | None:
+    """The state in `directory`, of a world that may have died since; None when there is none."""
+    try:
+        return State(**json.loads((directory / FILE).read_text()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise WorldError(f"{directory / FILE} cannot be read ({error}): remove it") from None
+
+
+def write_state(directory: Path, state: State) -> None:
+    """Replaces the file in one step; only its owner may read it, since notes hold keys."""
+    unfinished = directory / f"{FILE}.{os.getpid()}"
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(asdict(state), file, indent=2)
+    unfinished.replace(directory / FILE)
+
+
+def forget_state(directory: Path, instance: str) -> None:
+    """Removes the file, unless it is of another world by now."""
+    with suppress(FileNotFoundError):
+        state = read_state(directory)
+        if state is not None and state.instance == instance:
+            (directory / FILE).unlink()
