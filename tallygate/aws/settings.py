@@ -1,0 +1,160 @@
+"""What a function is told by its environment, parsed once at its first call. A value that is missing or makes no sense
+is a fault of the deployment: SettingsError names all of them at once. The stacks set these variables.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from tallygate.core.identity import Network, parse_networks
+
+if TYPE_CHECKING:
+    from tallygate.core.publish import PublishMode
+
+Value = TypeVar("Value")
+
+DEFAULT_READ_DEADLINE_MS: Final = 150
+"""For all reads of one call together: what a caller may be made to wait before they are answered without them."""
+PUBLISH_MODES: Final[tuple["PublishMode", ...]] = ("marks", "every")
+
+
+class SettingsError(Exception):
+    """The environment is not what the function needs; trying again will not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizerSettings:
+    """`home` counts this region's calls; `homes` are all that count, the administrative one first."""
+
+    stage: str
+    region: str
+    gate_table: str
+    home: str
+    homes: tuple[str, ...]
+    trusted_proxies: tuple[Network, ...]
+    ipv6_prefix: int
+    read_deadline_ms: int
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "AuthorizerSettings":
+        """Settings of the authorizer. SettingsError when they are not complete."""
+        read = _Reader(env)
+        settings = cls(
+            stage=read("TALLYGATE_STAGE"),
+            region=read("AWS_REGION"),
+            gate_table=read("TALLYGATE_GATE_TABLE"),
+            home=read("TALLYGATE_HOME"),
+            homes=read("TALLYGATE_HOMES", _words),
+            trusted_proxies=read("TALLYGATE_TRUSTED_PROXIES", parse_networks, default="", may_be_empty=True),
+            ipv6_prefix=read("TALLYGATE_IPV6_PREFIX", _integer(1, 128)),
+            read_deadline_ms=read(
+                "TALLYGATE_READ_DEADLINE_MS", _integer(1, 10_000), default=str(DEFAULT_READ_DEADLINE_MS)
+            ),
+        )
+        read.check()
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """`home` counts this region's calls; `homes` are all that count, each with a tally table of the same name."""
+
+    region: str
+    gate_table: str
+    tally_table: str
+    home: str
+    homes: tuple[str, ...]
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "ApiSettings":
+        """Settings of the API function. SettingsError when they are not complete."""
+        read = _Reader(env)
+        settings = cls(
+            region=read("AWS_REGION"),
+            gate_table=read("TALLYGATE_GATE_TABLE"),
+            tally_table=read("TALLYGATE_TALLY_TABLE"),
+            home=read("TALLYGATE_HOME"),
+            homes=read("TALLYGATE_HOMES", _words),
+        )
+        read.check()
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
+class LogConsumerSettings:
+    """`home` is the one that this consumer counts for."""
+
+    gate_table: str
+    tally_table: str
+    rejects_queue_url: str
+    home: str
+    homes: tuple[str, ...]
+    publish: "PublishMode"
+    dedupe_window_seconds: int
+    stream_retention_hours: int
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "LogConsumerSettings":
+        """Settings of the log consumer. SettingsError when they are not complete."""
+        read = _Reader(env)
+        settings = cls(
+            gate_table=read("TALLYGATE_GATE_TABLE"),
+            tally_table=read("TALLYGATE_TALLY_TABLE"),
+            rejects_queue_url=read("TALLYGATE_REJECTS_QUEUE_URL"),
+            home=read("TALLYGATE_HOME"),
+            homes=read("TALLYGATE_HOMES", _words),
+            publish=read("TALLYGATE_PUBLISH", _publish_mode),
+            dedupe_window_seconds=read("TALLYGATE_DEDUPE_WINDOW_SECONDS", _integer(1, 86_400)),
+            stream_retention_hours=read("TALLYGATE_STREAM_RETENTION_HOURS", _integer(24, 8_760)),
+        )
+        read.check()
+        return settings
+
+
+class _Reader:
+    """Reads variables one by one and remembers what is wrong with them, so that one error tells everything."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._faults: list[str] = []
+
+    def __call__(
+        self,
+        name: str,
+        parse: Callable[[str], Value] = str,  # type: ignore[assignment]  # Value is str where it is left out
+        default: str | None = None,
+        may_be_empty: bool = False,
+    ) -> Value:
+        text = self._env.get(name, default)
+        try:
+            if text is None or not (text.strip() or may_be_empty):
+                raise ValueError("is not set")
+            return parse(text)
+        except ValueError as error:
+            self._faults.append(f"{name} {error}")
+            return None  # type: ignore[return-value]  # check() raises before anybody sees it
+
+    def check(self) -> None:
+        if self._faults:
+            raise SettingsError("; ".join(self._faults))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isdecimal() and least <= int(text) <= most):
+            raise ValueError(f"is not a whole number from {least} to {most}: {text!r}")
+        return int(text)
+
+    return parse
+
+
+def _publish_mode(text: str) -> "PublishMode":
+    for mode in PUBLISH_MODES:
+        if text == mode:
+            return mode
+    raise ValueError(f"is not one of {', '.join(PUBLISH_MODES)}: {text!r}")
