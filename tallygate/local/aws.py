@@ -41,7 +41,7 @@ class LocalAws:
                     config=Config(
                         proxies={},
                         max_pool_connections=32,
-                        retries={"mode": "standard", "total_max_attempts": 3},
+                        retries={"total_max_attempts": 1},
                         s3={"addressing_style": "path"},
                     ),
                 )
