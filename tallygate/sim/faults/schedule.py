@@ -1,0 +1,241 @@
+"""A fault schedule as a value: what is sent, and every move in order. It is drawn from a seed, can be printed, and
+stays runnable when moves are taken out of it: so it can be shrunk."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Literal
+
+from tallygate.core.lines import UsageLine, format_line
+from tallygate.core.names import Kind
+from tallygate.core.periods import DAY_MS, HOUR_MS, MINUTE_MS
+from tallygate.core.plans import Window
+from tallygate.core.publish import PublishMode
+
+WINDOW_MS: Final = HOUR_MS
+"""The deduplication window of all schedules."""
+LEAST_EVENTS: Final = 200
+BORDERS_MS: Final = (
+    1_709_164_800_000,  # 2024-02-29, a leap day
+    1_709_251_200_000,  # 2024-03-01
+    1_767_225_600_000,  # 2026-01-01
+    1_795_996_800_000,  # 2026-11-30
+    1_796_083_200_000,  # 2026-12-01
+)
+"""Starts of days at which periods turn."""
+
+HOMES: Final = ("us-east-1", "eu-west-1")
+REGIONS: Final = ("us-east-1", "eu-west-1", "ap-southeast-2")
+
+FaultKind = Literal["throttled", "answer lost", "crash before", "crash after", "paused"]
+FAULTS: Final[tuple[FaultKind, ...]] = ("throttled", "answer lost", "crash before", "crash after", "paused")
+"""What can happen to one call of a store: refused; applied, but the client saw a timeout; the process dies before it
+or after it; the process stands still and wakes up when others have gone on."""
+
+Invalid = Literal["not JSON", "no id", "negative", "too old", "too new", "other home"]
+INVALID: Final[tuple[Invalid, ...]] = ("not JSON", "no id", "negative", "too old", "too new", "other home")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One logged call. `invalid` says why it can never be counted."""
+
+    event_id: str
+    line: UsageLine
+    message: str
+    invalid: Invalid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One payload of CloudWatch Logs: some events of one log stream, for one home; `garbage` when its bytes cannot be
+    read."""
+
+    home: str
+    log_stream: str
+    events: tuple[Event, ...]
+    garbage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Payload `sent` arrives `after_ms` after the move before. A payload put again is a repeated delivery."""
+
+    sent: int
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reshard:
+    """The stream of a home splits a shard, or merges two."""
+
+    home: str
+    pick: int
+    merge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`kind` happens to the `call`-th call of a store within a turn."""
+
+    kind: FaultKind
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A container is given up to `size` records of a shard. `container` picks a warm one, None is a cold start.
+    Afterwards the mapping reads on behind the first `taken` of them (all, unless it bisects or never heard the
+    answer), or `back` records earlier."""
+
+    home: str
+    pick: int
+    size: int
+    container: int | None
+    faults: tuple[Fault, ...] = ()
+    taken: int | None = None
+    back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A container that stood still goes on."""
+
+    pick: int
+
+
+Move = Put | Reshard | Turn | Wake
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Everything that happens, from a seed. `scatter` seeds the order in which the items of a batch are written."""
+
+    seed: int
+    start_ms: int
+    homes: tuple[str, ...]
+    publish: PublishMode
+    sent: tuple[Sent, ...]
+    moves: tuple[Move, ...]
+    scatter: int
+
+
+def caps_of(kind: str, value: str) -> dict[Window, int]:
+    """The limits of an identifier: always the same, from its name; small, so that many marks are crossed."""
+    quota = (10, 60, 1000)[len(value) % 3]
+    return {"day": quota} if kind == "ref" else {"day": quota, "month": 4 * quota}
+
+
+def draw(seed: int) -> Schedule:
+    """The schedule of `seed`: at least 200 events, 3 writers and 5 faults."""
+    rng = Random(seed)
+    homes = HOMES[: rng.choice((1, 1, 2))]
+    start_ms = rng.choice(BORDERS_MS) + rng.choice((-20 * MINUTE_MS, -HOUR_MS, 0, 5 * HOUR_MS))
+    sent = _draw_sent(rng, homes, start_ms)
+    return Schedule(
+        seed=seed,
+        start_ms=start_ms,
+        homes=homes,
+        publish=rng.choice(("marks", "marks", "every")),
+        sent=sent,
+        moves=_draw_moves(rng, homes, len(sent)),
+        scatter=rng.getrandbits(32),
+    )
+
+
+def _draw_sent(rng: Random, homes: tuple[str, ...], start_ms: int) -> tuple[Sent, ...]:
+    streams = [f"stream-{number}" for number in range(rng.randint(3, 6))]
+    sent, events, number = [], 0, 0
+    while events < LEAST_EVENTS:
+        home = rng.choice(homes)
+        if rng.random() < 0.01:
+            sent.append(Sent(home, rng.choice(streams), (), garbage=True))
+            continue
+        size = rng.choice((1, 2, 3, 5, 8, 13))
+        drawn = tuple(_draw_event(rng, home, start_ms, number + place, len(sent)) for place in range(size))
+        sent.append(Sent(home, rng.choice(streams), drawn))
+        number += size
+        events += size
+    return tuple(sent)
+
+
+def _draw_event(rng: Random, home: str, start_ms: int, number: int, position: int) -> Event:
+    # Calls lie before the arrival of their payload (see Put.after_ms): mostly by seconds, some by days.
+    late_ms = rng.choice((0, 1_000, 4_000, 4_000, 9_000, 120_000, HOUR_MS, DAY_MS, 6 * DAY_MS))
+    at_ms = start_ms + position * 1_000 - rng.randint(0, late_ms)
+    skewed = int(rng.paretovariate(1.0))
+    key = f"{skewed % 7:016x}" if rng.random() < 0.4 else None
+    ref = f"site{'x' * (skewed % 3)}.example" if rng.random() < 0.5 else None
+    ip = f"192.0.2.{skewed % 23}"
+    charge: tuple[Kind, ...] = ("key",) if key else ("ip", "ref") if ref else ("ip",)
+    values: dict[Kind, str] = {"ip": ip, "ref": ref or "", "key": key or ""}
+    refused = rng.random() < 0.1
+    line = UsageLine(
+        id=f"call-{number}",
+        timestamp_ms=at_ms,
+        home=home,
+        region=rng.choice(REGIONS),
+        ip=ip,
+        ref=ref,
+        key=key,
+        units=0 if refused else rng.choice((1, 1, 1, 1, 2, 7, 0)),
+        status=429 if refused else 200,
+        charge=() if rng.random() < 0.1 else charge,
+        caps={kind: caps_of(kind, values[kind]) for kind in charge},
+        verdict="quota" if refused else None,
+    )
+    event_id = f"{number:056d}"
+    if rng.random() < 0.03:
+        invalid = rng.choice(INVALID)
+        return Event(event_id, line, _spoiled(line, invalid), invalid)
+    return Event(event_id, line, format_line(line))
+
+
+def _spoiled(line: UsageLine, invalid: Invalid) -> str:
+    printed = format_line(line)
+    match invalid:
+        case "not JSON":
+            return printed[:-1]
+        case "no id":
+            return printed.replace('"id":', '"di":')
+        case "negative":
+            return printed.replace('"units":', '"units":-1,"spare":')
+        case "too old":
+            return printed.replace(printed[38:62], "2019-12-31T23:59:59.000Z")
+        case "too new":
+            return printed.replace(printed[38:62], "2031-01-01T00:00:00.000Z")
+        case "other home":
+            return printed.replace(f'"home":"{line.home}"', '"home":"sa-east-1"')
+
+
+def _draw_moves(rng: Random, homes: tuple[str, ...], payloads: int) -> tuple[Move, ...]:
+    moves: list[Move] = []
+    for sent in range(payloads):
+        moves.append(Put(sent, rng.choice((0, 10, 400, 1_000, 1_000))))
+        while rng.random() < 0.12:  # sent again: at once, later, after a reshard; always within the window
+            moves.append(Put(rng.randint(max(0, sent - 30), sent), rng.choice((0, 0, 5_000, 60_000))))
+        if rng.random() < 0.03:
+            moves.append(Reshard(rng.choice(homes), rng.getrandbits(8), rng.random() < 0.4))
+        if rng.random() < 0.02:
+            moves.append(Wake(rng.getrandbits(8)))
+        while rng.random() < 0.45:
+            moves.append(_draw_turn(rng, homes))
+    # Even a schedule whose turns all went well has its faults.
+    moves += [_draw_turn(rng, homes, faulty=True) for _ in range(5)]
+    return tuple(moves)
+
+
+def _draw_turn(rng: Random, homes: tuple[str, ...], faulty: bool = False) -> Turn:
+    size = rng.choice((1, 2, 4, 8, 20))
+    faults = []
+    while faulty or rng.random() < 0.4:
+        faults.append(Fault(rng.choice(FAULTS), int(rng.random() ** 2 * 50)))
+        faulty = False
+    return Turn(
+        home=rng.choice(homes),
+        pick=rng.getrandbits(8),
+        size=size,
+        container=None if rng.random() < 0.15 else rng.getrandbits(1),
+        faults=tuple(faults),
+        taken=rng.randint(0, size) if rng.random() < 0.15 else None,
+        back=rng.randint(1, 30) if rng.random() < 0.06 else 0,
+    )

@@ -1,0 +1,113 @@
+"""What a schedule should have come to, computed from what was sent, and every difference from what it did. Shares
+nothing with the core but the marks: periods come from the calendar of the standard library."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from tallygate.core.marks import mark_index
+from tallygate.core.ranks import rank_of
+from tallygate.sim.faults.schedule import Event, caps_of
+from tallygate.sim.faults.world import GARBAGE, Home, World
+
+Counts = dict[tuple[str, str], dict[str, int]]
+
+
+def differences(world: World) -> list[str]:
+    """Everything that is not as it should be; empty when the schedule held."""
+    found: list[str] = []
+    for home in world.homes.values():
+        expected = expected_counts(world, home.name)
+        found += _tally(home, expected)
+        found += _gate(home, expected, world.schedule.publish == "every", len(world.homes))
+        found += _rejects(home, world)
+    return found
+
+
+def arrived(world: World, home: str) -> Iterator[tuple[int, tuple[Event, ...]]]:
+    """Every payload that reached `home`, once: (number, events)."""
+    for number in world.arrived_ms:
+        sent = world.schedule.sent[number]
+        if sent.home == home and not sent.garbage:
+            yield number, sent.events
+
+
+def expected_counts(world: World, home: str) -> Counts:
+    """The sum of the distinct valid events, by item and field."""
+    counts: Counts = {}
+
+    def add(pk: str, sk: str, fields: dict[str, int]) -> None:
+        item = counts.setdefault((pk, sk), {})
+        for name, value in fields.items():
+            item[name] = item.get(name, 0) + value
+
+    for _, events in arrived(world, home):
+        for event in events:
+            line = event.line
+            refused = line.status == 429
+            if event.invalid or not (line.units or refused):
+                continue
+            at = datetime.fromtimestamp(line.timestamp_ms / 1000, UTC)
+            for kind, value in (("ip", line.ip), ("ref", line.ref), ("key", line.key)):
+                if value is None:
+                    continue
+                charged = line.units if kind in line.charge else 0
+                fields = {"n": line.units, "c": charged, "x": int(refused)}
+                if charged:
+                    fields[f"d{at.day:02d}"] = charged
+                add(f"{kind}#{value}", f"month#{at:%Y-%m}", fields)
+            charged = line.units if line.charge else 0
+            fields = {"n": line.units, "c": charged, "x": int(refused)}
+            add(f"all#{line.region}", f"hour#{at:%Y-%m-%dT%H}", fields)
+    return counts
+
+
+def _tally(home: Home, expected: Counts) -> Iterator[str]:
+    counted: Counts = {}
+    for key, item in home.tally.items.items():
+        fields = {"n": item.units, "c": item.charged, "x": item.denied}
+        counted[key.pk, key.sk] = fields | {f"d{day:02d}": units for day, units in item.days.items()}
+    for place in sorted(expected.keys() | counted.keys()):
+        if expected.get(place) != counted.get(place):
+            yield f"{home.name} tally {' '.join(place)}: {counted.get(place)} should be {expected.get(place)}"
+    for key, item in home.tally.items.items():
+        rank = home.tally.ranks.get(key, ("", 0))[1]
+        should_be = 0 if key.pk.startswith("all#") else rank_of(item.units + item.denied)
+        if rank != should_be:
+            yield f"{home.name} rank {' '.join(key)}: {rank} should be {should_be}"
+
+
+def _gate(home: Home, expected: Counts, every: bool, homes: int) -> Iterator[str]:
+    """No mark lies between what is published and what is counted, and nothing is published that was not counted."""
+    for (pk, sk), fields in expected.items():
+        kind, _, value = pk.partition("#")
+        if kind == "all":
+            continue
+        row = home.gate.rows.get((pk, sk))
+        published = {"c": row.item.charged} if row else {}
+        if row:
+            published |= {f"d{day:02d}": units for day, units in row.item.days.items()}
+        for window, quota in caps_of(kind, value).items():
+            names = ["c"] if window == "month" else [name for name in fields if name[0] == "d"]
+            for name in names:
+                count, told = fields[name], published.get(name, 0)
+                held = told == count if every else mark_index(told, quota, homes) == mark_index(count, quota, homes)
+                if told > count or not held:
+                    yield f"{home.name} gate {pk} {sk} {name}: {told} published of {count}, quota {quota}"
+    for pk, sk in home.gate.rows:
+        if (pk, sk) not in expected:
+            yield f"{home.name} gate {pk} {sk}: published without a count"
+
+
+def _rejects(home: Home, world: World) -> Iterator[str]:
+    """Every invalid event is kept, with its text; nothing that was counted is."""
+    kept = {(reject.event_id, reject.body) for _, reject in home.rejects.sent}
+    due: set[tuple[str | None, bytes]] = set()
+    for number in world.arrived_ms:
+        sent = world.schedule.sent[number]
+        if sent.home == home.name:
+            due |= {(event.event_id, event.message.encode()) for event in sent.events if event.invalid}
+            if sent.garbage:
+                due.add((None, GARBAGE + str(number).encode()))
+    for event_id, body in sorted(due ^ kept, key=str):
+        what = "not kept" if (event_id, body) in due else "rejected although it is countable"
+        yield f"{home.name} rejects {event_id} {body[:60]!r}: {what}"
