@@ -7,7 +7,7 @@ import gzip
 import ipaddress
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,12 +40,13 @@ class Skipped:
 
 
 def read_log(path: Path) -> Iterator[LogLine | Skipped]:
-    """Every line of the log at `path` that is not empty, in order. OSError when it cannot be read or is a broken gzip."""
+    """Every line of the log at `path` that is not empty, in order. OSError if it cannot be read or is a broken gzip."""
     with open(path, "rb") as file:
         packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         file.seek(0)
         try:
-            for number, line in enumerate(gzip.open(file) if packed else file, 1):
+            lines: Iterable[bytes] = gzip.GzipFile(fileobj=file) if packed else file
+            for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield parse_line(number, line.rstrip(b"\r\n"))
         except (EOFError, zlib.error) as error:

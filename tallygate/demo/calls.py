@@ -7,8 +7,9 @@ from typing import Final
 
 from tallygate.demo.access_log import LogLine
 
-KEYED_OF_100: Final = 30
-MISTYPED_OF_100: Final = 2
+CLIENTS_PER_KEYED: Final = 3
+"""One client address of this many has a key, and forgets it at every fourth call."""
+CALLS_PER_MISTYPED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +25,20 @@ class Call:
 
 
 def calls_of(lines: Iterable[LogLine], regions: Sequence[str], secrets: Sequence[str]) -> Iterator[Call]:
-    """A call for each line: a region for each in turn, one of `secrets` for some, a mistyped one for a few."""
+    """A call for each line, to a region in turn; some with one of `secrets`, a few with a mistyped one."""
     for index, line in enumerate(lines):
         region = regions[index % len(regions)]
-        draw = zlib.crc32(b"%d" % line.number)
-        if draw % 100 < KEYED_OF_100:
-            yield Call(region, line.client, line.referer, secrets[draw // 100 % len(secrets)])
-        elif draw % 100 < KEYED_OF_100 + MISTYPED_OF_100:
-            yield Call(region, line.client, line.referer, mistyped(secrets[0]), is_key=False)
+        draw = zlib.crc32(line.client.encode())
+        secret = secrets[draw // CLIENTS_PER_KEYED % len(secrets)]
+        if line.number % CALLS_PER_MISTYPED == 0:
+            yield Call(region, line.client, line.referer, mistyped(secret), is_key=False)
+        elif draw % CLIENTS_PER_KEYED == 0 and line.number % 4:
+            yield Call(region, line.client, line.referer, secret)
         else:
             yield Call(region, line.client, line.referer)
 
 
 def mistyped(secret: str) -> str:
-    """`secret` with its last two different characters exchanged, as typing hands do: its checksum no longer fits."""
+    """`secret` with its last two different neighbours exchanged, as typing hands do: its checksum no longer fits."""
     at = next(index for index in range(len(secret) - 2, 0, -1) if secret[index] != secret[index + 1])
     return secret[:at] + secret[at + 1] + secret[at] + secret[at + 2 :]

@@ -1,7 +1,7 @@
 """The tally beside the log: every identifier, admitted and denied. Equal or not, there is nothing in between."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -35,6 +35,25 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.value}: {_shown(self.log)} by the log, {_shown(self.tally)} in the tally"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both sides, and where they differ."""
+
+    log: Counts
+    tally: Counts
+    differences: Sequence[Difference]
+
+    @property
+    def matches(self) -> bool:
+        return not self.differences
+
+
+def compare(answers: Iterable[Answer], items: Iterable[tuple[Kind, str, TallyItem]]) -> Comparison:
+    """The calls that were answered beside all that the tally holds."""
+    log, tally = counts_of_answers(answers), counts_of_tally(items)
+    return Comparison(log, tally, differences(log, tally))
 
 
 def counts_of_answers(answers: Iterable[Answer]) -> dict[oracle.Identifier, Count]:

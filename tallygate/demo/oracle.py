@@ -1,6 +1,6 @@
 """What an access log itself says was called, by whom and how often: the other side of the comparison.
 
-It shares nothing with the product but the specification (docs/architecture.md, identifiers): other libraries, other steps.
+It shares nothing with the product but the specification (docs/architecture.md, identifiers): other ways, other steps.
 Nothing of tallygate.core is imported here, so that a mistake in the product's normal forms is not made here as well.
 """
 

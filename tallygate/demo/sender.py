@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from tallygate.demo.calls import Call
 
 TIMEOUT_SECONDS: Final = 60
+MOST_FAILURES: Final = 20
+"""After as many there is no use in going on."""
 STOP_SECONDS: Final = 2
 """How long calls under way may take to end; their threads end with the process anyway."""
 CONNECTIONS_PER_REGION: Final = 2
@@ -30,6 +32,10 @@ class Answer:
     failure: str = ""
 
 
+class NoAnswersError(Exception):
+    """The APIs do not answer; the message says how."""
+
+
 class Sender:
     """Calls to the APIs of several regions. `urls` maps a region to the URL of its API."""
 
@@ -39,7 +45,7 @@ class Sender:
 
     def send(self, calls: Iterable[Call]) -> Iterator[Answer]:
         """Send `calls`, those to one region in their order but over several connections, and yield the answers as they
-        come. What is left when the iterator is closed is not sent."""
+        come. What is left when the iterator is closed is not sent. NoAnswersError when too many get none."""
         waiting: dict[str, deque[Call]] = {region: deque() for region in self._urls}
         for call in calls:
             waiting[call.region].append(call)
@@ -53,8 +59,13 @@ class Sender:
         for thread in threads:
             thread.start()
         try:
+            failures = 0
             for _ in range(left):
-                yield answers.get()
+                answer = answers.get()
+                failures += answer.status is None
+                if failures == MOST_FAILURES:
+                    raise NoAnswersError(f"{failures} calls got no answer; {answer.call.region}: {answer.failure}")
+                yield answer
         finally:
             for queue in waiting.values():
                 queue.clear()

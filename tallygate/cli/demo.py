@@ -1,0 +1,119 @@
+"""`tallygate demo`: an access log through three regions of this machine, and every count beside the log's own."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from tallygate.aws.usage_reader import UsageReader
+from tallygate.cli.demo_report import DemoReport
+from tallygate.cli.failures import Failure
+from tallygate.cli.output import console, print_json
+from tallygate.cli.phases import Phases
+from tallygate.cli.world import config_option, port_option, show_world, start
+from tallygate.demo.access_log import LogLine, read_log
+from tallygate.demo.run import run
+from tallygate.demo.sample import SAMPLE
+from tallygate.demo.sender import NoAnswersError
+from tallygate.local.world import World
+
+
+@click.command(short_help="Send an access log through, check every count.")
+@click.option(
+    "--log",
+    "log_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True),
+    default=SAMPLE,
+    show_default="a sample that ships with tallygate",
+    help="Access log in the combined format, gzip or not.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Read this many lines only.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
+@port_option
+@config_option
+@click.option("--stay/--no-stay", default=None, help="Stay up afterwards, to try things.  [default: on a terminal]")
+def demo(
+    log_path: Path, limit: int | None, as_json: bool, port: int | None, config_path: Path, stay: bool | None
+) -> None:
+    """Send an access log through every region, on this machine, and check every count.
+
+    Starts an emulated AWS on 127.0.0.1 and deploys the stacks to each region. Sends each line of the log as a call with
+    its own address and Referer, some with a key. Then compares what was counted for every address, site and key with
+    the log, and shows the quotas at work. Exit code 1 if anything is not as it should be.
+
+    \b
+    Examples:
+      tallygate demo
+      tallygate demo --log /var/log/nginx/access.log.1 --limit 2000
+      tallygate demo --json --no-stay | jq .matches
+    """
+    out = console(stderr=as_json)
+    lines = list(islice(read_log(log_path), limit))
+    if not any(isinstance(line, LogLine) for line in lines):
+        raise Failure(f"{log_path} has no line in the combined format among {len(lines)}")
+    out.print("Starting the regions on this machine")
+    phases = Phases(out)
+    begun = time.monotonic()
+    with ended_by_signals():
+        try:
+            world, keys = start(config_path, port, phases, detached=False)
+            with world:
+                ready_seconds = time.monotonic() - begun
+                out.print(f"Ready after {ready_seconds:.1f} s on port {world.port}\n")
+                urls = {region: endpoint.url for region, endpoint in world.endpoints.items()}
+                tallies = {home: world.aws.client("dynamodb", home) for home in world.config.service.homes}
+                usage = UsageReader(tallies, world.names.tally_table)
+                outcome = run(urls, world, usage, world.config.plans, keys, lines, DemoReport(out, phases))
+                if as_json:
+                    print_json({**outcome.document(), "seconds": {"ready": round(ready_seconds, 2), **phases.seconds}})
+                if stay if stay is not None else not as_json and sys.stdin.isatty() and out.is_terminal:
+                    stay_up(world, out)
+        except NoAnswersError as error:
+            raise Failure(f"{error}; see {world.log_path}") from None
+        finally:
+            phases.stop()
+    if not outcome.is_well:
+        raise SystemExit(1)
+
+
+def stay_up(world: World, out: Console) -> None:
+    """Until a signal comes or the world is ended from elsewhere."""
+    endpoint = next(iter(world.endpoints.values()))
+    out.print()
+    show_world(world, out)
+    out.print(f"""
+Try
+  curl -i {endpoint.url}/v1/whoami
+  curl -s {endpoint.url}/v1/usage -H 'x-api-key: <a demo key>'
+  tallygate usage top ip
+  tallygate usage show ref shop.example
+  tallygate keys create --owner me --plan trial
+
+Ctrl-C ends everything.""")
+    try:
+        while world.is_running():
+            time.sleep(0.5)
+        out.print("Ended from elsewhere.")
+    except KeyboardInterrupt:
+        out.print("Ended.")
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the demo as Ctrl-C does, with all that it started."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,54 @@
+"""The group of all subcommands."""
+
+from typing import Any
+
+import click
+
+from tallygate.cli.completion import completion
+from tallygate.cli.demo import demo
+from tallygate.cli.failures import one_line_failures
+from tallygate.cli.keys import keys
+from tallygate.cli.plans import plans
+from tallygate.cli.simulate import simulate
+from tallygate.cli.usage import usage
+from tallygate.cli.world import down, endpoints, up
+
+
+class Tallygate(click.Group):
+    """Subcommands in the order in which they are met, failures in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_line_failures():
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=Tallygate,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""
+\b
+Examples:
+  tallygate demo                              three regions on this machine, and every count checked
+  tallygate up                                the same, to work against; `tallygate down` ends it
+  tallygate usage show ip 203.0.113.7         what one address used this month
+  tallygate usage top ref --stage prod        the busiest sites of a deployed stage
+  tallygate keys create --owner acme --plan starter
+
+\b
+Exit codes: 0 done, 1 failed or not as it should be, 2 not understood, 130 and 143 interrupted.
+Completion: tallygate completion --help
+""",
+)
+@click.version_option(package_name="tallygate", message="%(prog)s %(version)s")
+def main() -> None:
+    """Tallygate meters and limits the calls of an API that runs in many AWS regions.
+
+    Commands work on the world of `tallygate up` on this machine, unless --stage names a deployed one.
+    """
+
+
+for command in (demo, up, down, endpoints, usage, keys, plans, simulate, completion):
+    main.add_command(command)

@@ -1,0 +1,28 @@
+"""What commands print: tables for people on standard output, or one JSON document for programs."""
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A terminal on which text is text: what strangers sent (a Referer, a note) is no markup."""
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """A table with a column of text and further ones of numbers; columns named `<` are text too: `<note`."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for index, column in enumerate(columns):
+        text = index == 0 or column.startswith("<")
+        made.add_column(column.removeprefix("<"), justify="left" if text else "right", overflow="fold")
+    return made
+
+
+def print_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

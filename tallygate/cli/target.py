@@ -1,0 +1,105 @@
+"""What a command works on: the world on this machine, or a stage deployed to AWS."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from tallygate.cli.failures import Failure
+from tallygate.config import Config, load
+from tallygate.local.flavour import LOCAL_STAGE
+from tallygate.resources import Names
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A stage of the service, and how to reach its tables. `region` is the one asked for with --region, if any."""
+
+    config: Config
+    names: Names
+    region: str | None
+    client: "Callable[[str], DynamoDBClient]"
+    """A DynamoDB client of a region."""
+
+    @property
+    def homes(self) -> "dict[str, DynamoDBClient]":
+        """A client for each home whose tally is to be read."""
+        homes = self.config.service.homes
+        if self.region is not None and self.region not in homes:
+            raise Failure(f"--region: {self.region} is no home; calls are counted in {', '.join(homes)}")
+        return {home: self.client(home) for home in ((self.region,) if self.region else homes)}
+
+    def gate(self, *, to_write: bool) -> "DynamoDBClient":
+        """A client of the gate. Keys and plans are written in one region only, the administrative one."""
+        service = self.config.service
+        region = self.region or service.administrative_region
+        if to_write and region != service.administrative_region:
+            raise Failure(f"--region: keys and plans are written only in {service.administrative_region}")
+        if region not in service.gate_regions:
+            raise Failure(f"--region: the gate has no replica in {region}, but in {', '.join(service.gate_regions)}")
+        return self.client(region)
+
+
+def target_options(command: Command) -> Command:
+    """The options that choose a target; the command gets it as `target`."""
+
+    def with_target(
+        *args: Any, stage: str, profile: str | None, region: str | None, config_path: Path, **kwargs: Any
+    ) -> Any:
+        return command(*args, target=find_target(stage, profile, region, config_path), **kwargs)
+
+    with_target.__doc__ = command.__doc__
+    with_target.__name__ = command.__name__
+    for option in (
+        click.option(
+            "--config",
+            "config_path",
+            type=click.Path(path_type=Path, dir_okay=False),
+            default=Path("tallygate.toml"),
+            show_default=True,
+            help="Configuration of the service, for its regions and homes.",
+        ),
+        click.option("--region", help="One region only: a home for usage, a replica of the gate for keys and plans."),
+        click.option("--profile", help="Profile of the AWS configuration."),
+        click.option(
+            "--stage",
+            envvar="TALLYGATE_STAGE",
+            default=LOCAL_STAGE,
+            show_default=True,
+            show_envvar=True,
+            help="A deployed stage; `local` is the world of `tallygate up`.",
+        ),
+    ):
+        with_target = option(with_target)
+    return with_target  # type: ignore[return-value]  # click's decorators keep the kind of function
+
+
+def find_target(stage: str, profile: str | None, region: str | None, config_path: Path) -> Target:
+    """The world that is up for `local`, unless AWS_ENDPOINT_URL names one; else the AWS account of the environment."""
+    if stage == LOCAL_STAGE and ENDPOINT_VARIABLE not in os.environ:
+        from tallygate.local.world import World
+
+        world = World.attach()
+        return Target(world.config, world.names, region, lambda region: world.aws.client("dynamodb", region))
+    config = load(config_path)
+    if stage not in config.service.stages:
+        raise Failure(f"--stage: {stage} is none of service.stages: {', '.join(config.service.stages)}")
+
+    import boto3
+
+    session = boto3.Session(profile_name=profile)
+    return Target(
+        config,
+        Names(config.service.name, stage),
+        region,
+        lambda region: session.client("dynamodb", region_name=region),
+    )

@@ -1,0 +1,160 @@
+"""The quotas at work: a few statements about them, each made true or false by calls over HTTP."""
+
+import ipaddress
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tallygate.core.names import Kind
+from tallygate.core.plans import Limit, Plan
+from tallygate.demo.calls import Call
+from tallygate.demo.keys import DemoKey
+from tallygate.demo.sender import Answer
+
+PLACES: Final = {"us-east-1": "Virginia", "eu-west-1": "Ireland", "ap-southeast-2": "Sydney"}
+ADDRESSES: Final = ipaddress.ip_network("198.18.0.0/15")
+"""For tests of networks (RFC 2544): nobody's visitor comes from there."""
+ROUNDS: Final = 8
+MOST_CALLS: Final = 1_000
+"""A quota above it is not spent for a demonstration."""
+
+Send = Callable[[Iterable[Call]], list[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement, whether it turned out true, and what was seen."""
+
+    text: str
+    holds: bool
+    seen: str
+
+
+class Quotas:
+    """`send` returns when all calls are answered, `catch_up` when all that were answered are counted. `taken` are
+    addresses that somebody used before."""
+
+    def __init__(
+        self,
+        send: Send,
+        catch_up: Callable[[], None],
+        regions: Sequence[str],
+        plans: Iterable[Plan],
+        keys: Iterable[DemoKey],
+        taken: Collection[str],
+    ) -> None:
+        self._send = send
+        self._catch_up = catch_up
+        self._regions = regions
+        self._plans = {plan.name: plan for plan in plans}
+        self._keys = list(keys)
+        self._fresh = (str(ip) for ip in ADDRESSES.hosts() if str(ip) not in taken)
+
+    def claims(self) -> Iterator[Claim]:
+        """Every claim that the plans allow to make, one after the other."""
+        free = next((plan for plan in self._plans.values() if plan.anonymous), None)
+        limit = _smallest(free, "ip") if free else None
+        if limit:
+            yield self._is_one_limiter(limit)
+            yield self._is_refused_everywhere(limit)
+        yield from self._key_is_refused_everywhere()
+
+    def _is_one_limiter(self, limit: Limit) -> Claim:
+        """Calls in two regions, asked for in a third."""
+        client, regions = next(self._fresh), self._regions
+        here, there, asked = regions[-1], regions[len(regions) // 2], regions[0]
+        few, many = max(1, limit.quota // 20), max(1, limit.quota // 4)
+        self._send([Call(here, client)] * few + [Call(there, client)] * many)
+        self._catch_up()
+        left = _remaining(self._ask(Call(asked, client)), limit)
+        used = None if left is None else limit.quota - left - 1
+        return Claim(
+            f"{few} calls in {place(here)} and {many} in {place(there)} are {few + many} for the limiter",
+            used == few + many,
+            f"{place(asked)}, after a call of its own, leaves {left} of {limit.quota}",
+        )
+
+    def _is_refused_everywhere(self, limit: Limit) -> Claim:
+        """As many addresses as there are regions; each spends its quota in one, and asks in all."""
+        spenders = {region: next(self._fresh) for region in self._regions}
+        spent = self._spend([Call(region, client) for region, client in spenders.items()], limit.quota)
+        asked = [Call(region, client) for client in spenders.values() for region in self._regions]
+        refused = [answer for answer in self._send(asked) if answer.status == 429 and "retry-after" in answer.headers]
+        return Claim(
+            f"past {limit.quota} free calls a {limit.window} an address is refused in every region, whichever it used",
+            spent and len(refused) == len(asked),
+            f"429 to {len(refused)} of {len(asked)} further calls"
+            + (f", Retry-After {refused[0].headers['retry-after']} s" if refused else "")
+            + ("" if spent else "; the quota was not spent before"),
+        )
+
+    def _key_is_refused_everywhere(self) -> Iterator[Claim]:
+        plan = plan_to_spend(self._plans.values())
+        limit = _smallest(plan, "key") if plan else None
+        key = next((key for key in self._keys if plan and key.plan == plan.name), None)
+        if not limit or not key:
+            return
+        other = next((other for other in self._keys if other != key), None)
+        first, *others = reversed(self._regions)
+        client = next(self._fresh)
+        spent = self._spend([Call(first, client, secret=key.secret)], limit.quota)
+        answers = self._send([Call(region, client, secret=key.secret) for region in others])
+        yield Claim(
+            f"a key that spent its {limit.quota} calls a {limit.window} in {place(first)} is refused elsewhere",
+            spent and all(answer.status == 429 for answer in answers),
+            ", ".join(f"{place(answer.call.region)} {answer.status}" for answer in answers),
+        )
+        if other:
+            both = [Call(first, client, secret=secret) for secret in (key.secret, other.secret)]
+            seen = {answer.call.secret: answer.status for answer in self._send(both)}
+            yield Claim(
+                "a call in the same moment with another key goes through",
+                seen == {key.secret: 429, other.secret: 200},
+                f"{seen[key.secret]} and {seen[other.secret]}",
+            )
+
+    def _spend(self, calls: Sequence[Call], quota: int) -> bool:
+        """Make each of `calls` until it was admitted `quota` times, waiting when told to. Whether that succeeded."""
+        left = dict.fromkeys(calls, quota)
+        for _ in range(ROUNDS):
+            answers = self._send(call for call in _in_turn(left))
+            for answer in answers:
+                left[answer.call] -= answer.status == 200
+            self._catch_up()
+            if not any(left.values()):
+                return True
+            # Near a limit a call may be refused for a moment, by an estimate.
+            time.sleep(min((int(answer.headers.get("retry-after", 1)) for answer in answers), default=1))
+        return False
+
+    def _ask(self, call: Call) -> Answer:
+        return self._send([call])[0]
+
+
+def plan_to_spend(plans: Iterable[Plan]) -> Plan | None:
+    """The plan for keys that is spent first. Its keys are left whole until the quotas are shown."""
+    limits = [(limit.quota, plan) for plan in plans if (limit := _smallest(plan, "key"))]
+    return min(limits, key=lambda pair: pair[0])[1] if limits else None
+
+
+def place(region: str) -> str:
+    return PLACES.get(region, region)
+
+
+def _in_turn(left: dict[Call, int]) -> Iterator[Call]:
+    for number in range(max(left.values())):
+        yield from (call for call, count in left.items() if number < count)
+
+
+def _smallest(plan: Plan, kind: Kind) -> Limit | None:
+    """The limit that is spent first, if it is small enough to be."""
+    limits = [limit for limit in plan.limits if limit.per == kind and limit.quota <= MOST_CALLS]
+    return min(limits, key=lambda limit: limit.quota, default=None)
+
+
+def _remaining(answer: Answer, limit: Limit) -> int | None:
+    """`r` of a limit in the RateLimit header; None when it is not there."""
+    found = re.search(rf'"{re.escape(limit.name)}";r=(\d+)', answer.headers.get("ratelimit", ""))
+    return int(found[1]) if found else None
