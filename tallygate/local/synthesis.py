@@ -20,34 +20,61 @@ KEPT: Final = 3
 """Assemblies that stay for the next start."""
 
 
-def synthesize(project: Path, config: Path, cache: Path) -> Path:
-    """The cloud assembly of the app with this configuration: from `cache` if nothing that it is made of has changed."""
-    assembly = cache / _digest(project, config)
-    if not (assembly / "manifest.json").exists():
+class Synthesis:
+    """The cloud assembly of the app with a configuration, in the making: Node works while the caller does other things.
+    Taken from `cache` if nothing that it is made of has changed."""
+
+    def __init__(self, project: Path, config: Path, cache: Path) -> None:
+        self._cache = cache
+        self._assembly = cache / _digest(project, config)
+        self._unfinished: tempfile.TemporaryDirectory[str] | None = None
+        if (self._assembly / "manifest.json").exists():
+            return
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as unfinished:
-            _run(project, config, Path(unfinished) / "out")
-            if not assembly.exists():  # another start may have been quicker
-                os.replace(Path(unfinished) / "out", assembly)
-    os.utime(assembly)
-    _forget_older(cache)
-    return assembly
+        self._unfinished = tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-")
+        self._process = _app(project, config, self._out)
+
+    @property
+    def _out(self) -> Path:
+        assert self._unfinished is not None
+        return Path(self._unfinished.name) / "out"
+
+    def result(self) -> Path:
+        """The assembly's directory, when it is there. WorldError says what app.py complains about."""
+        if self._unfinished is not None:
+            with self._unfinished:
+                said, _ = self._process.communicate()
+                if self._process.returncode or not (self._out / "manifest.json").exists():
+                    reason = said.strip() or "app.py wrote nothing"
+                    if "Traceback" in reason:
+                        reason = reason.splitlines()[-1]
+                    raise WorldError(f"the app cannot be synthesized: {reason}")
+                if not self._assembly.exists():  # another start may have been quicker
+                    self._out.replace(self._assembly)
+        os.utime(self._assembly)
+        _forget_older(self._cache)
+        return self._assembly
+
+    def cancel(self) -> None:
+        """Ends app.py, if it still runs."""
+        if self._unfinished is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.communicate()
+            self._unfinished.cleanup()
 
 
-def _run(project: Path, config: Path, out: Path) -> None:
+def _app(project: Path, config: Path, out: Path) -> "subprocess.Popen[str]":
     context = {"stage": LOCAL_STAGE, "config": str(config.resolve())}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("CDK_", "AWS_"))}
-    completed = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "app.py"],
         cwd=project,
         env={**environment, "CDK_OUTDIR": str(out.resolve()), "CDK_CONTEXT_JSON": json.dumps(context)},
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
-    if completed.returncode or not (out / "manifest.json").exists():
-        said = completed.stderr.strip() or completed.stdout.strip() or "app.py wrote nothing"
-        raise WorldError(f"the app cannot be synthesized: {said.splitlines()[-1] if 'Traceback' in said else said}")
 
 
 def _digest(project: Path, config: Path) -> str:

@@ -14,7 +14,6 @@ state file and `stop()` ends it. Everything it needs is below `directory`, by de
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from tallygate.local.errors import WorldError
 from tallygate.local.flavour import LOCAL_STAGE
 from tallygate.local.process import Emulator, start_emulator
 from tallygate.local.state import State, forget_state, read_state, write_state
-from tallygate.local.synthesis import synthesize
+from tallygate.local.synthesis import Synthesis
 from tallygate.resources import Names
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -99,13 +98,11 @@ class World:
         """
         config = load(config_path)
         _clear(directory)
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            cache = DIRECTORY / "synthesized"
-            synthesis = beside.submit(_timed, report, "synthesize", lambda: synthesize(PROJECT, config_path, cache))
+        scratch = directory / f"scratch-{time.time_ns():x}"
+        synthesis = Synthesis(PROJECT, config_path, DIRECTORY / "synthesized")
+        try:
             with _phase(report, "emulator"):
-                emulator = start_emulator(
-                    port, directory / "emulator.log", directory / f"scratch-{time.time_ns():x}", detached=detached
-                )
+                emulator = start_emulator(port, directory / "emulator.log", scratch, detached=detached)
             state = State(
                 pid=emulator.pid,
                 port=emulator.port,
@@ -114,13 +111,18 @@ class World:
                 scratch=str(emulator.scratch),
                 config_path=str(config_path.resolve()),
             )
-            write_state(directory, state)
             world = cls(config, directory, emulator, state)
             try:
-                world._build(synthesis.result(), report)
+                write_state(directory, state)
+                with _phase(report, "synthesize"):
+                    assembly = synthesis.result()
+                world._build(assembly, report)
             except BaseException:
                 world.stop()
                 raise
+        except BaseException:
+            synthesis.cancel()
+            raise
         return world
 
     @classmethod
@@ -250,8 +252,3 @@ def _phase(report: Callable[[Phase], None], name: str) -> Iterator[None]:
     begun = time.monotonic()
     yield
     report(Phase(name, time.monotonic() - begun))
-
-
-def _timed(report: Callable[[Phase], None], name: str, work: Callable[[], Path]) -> Path:
-    with _phase(report, name):
-        return work()
