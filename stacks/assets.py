@@ -17,33 +17,34 @@ NOT_PACKED: Final = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements
 
 
 class FunctionCode:
-    """Assembles each function once and says how large it is. `wheels` gives the directory of a function's third-party
-    packages, or nothing when the place it runs in has them."""
+    """Assembles each function once, and says how large it is. `wheels` gives the directory of a function's third-party
+    packages, or None where the function runs in an environment that has them."""
 
     def __init__(self, root: Path, wheels: Callable[[str], Path | None]) -> None:
         self._root = root
         self._wheels = wheels
-        # CDK copies what it packs into the assembly, so that ours may go when the app does.
+        # CDK copies what it packs into the assembly when a function is made, so ours may go when this object does.
         self._scratch = tempfile.TemporaryDirectory(prefix="tallygate-code-")
         self._assembled: dict[str, Path] = {}
 
     def of(self, part: str) -> lambda_.Code:
         """The code of `functions/<part>`. Its hash is of names and contents only: it is the same on every machine."""
         if part not in self._assembled:
-            self._assembled[part] = self.assemble(part)
-            print(f"{part}: {size_of(self._assembled[part])}", file=sys.stderr)
+            target = Path(self._scratch.name) / part
+            assemble(self._root, part, self._wheels(part), target)
+            self._assembled[part] = target
+            print(f"{part}: {size_of(target)}", file=sys.stderr)
         return lambda_.Code.from_asset(str(self._assembled[part]))
 
-    def assemble(self, part: str) -> Path:
-        target = Path(self._scratch.name) / part
-        wheels = self._wheels(part)
-        if wheels is not None:
-            shutil.copytree(wheels, target, ignore=NOT_PACKED)
-        shutil.copytree(self._root / "functions" / part, target / "functions" / part, ignore=NOT_PACKED)
-        for file in closure(self._root, f"functions.{part}"):
-            (target / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._root / file, target / file)
-        return target
+
+def assemble(root: Path, part: str, wheels: Path | None, target: Path) -> None:
+    """Fills `target` with what `functions/<part>` needs to run."""
+    if wheels is not None:
+        shutil.copytree(wheels, target, ignore=NOT_PACKED)
+    shutil.copytree(root / "functions" / part, target / "functions" / part, ignore=NOT_PACKED)
+    for file in closure(root, f"functions.{part}"):
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / file, target / file)
 
 
 def size_of(directory: Path) -> str:

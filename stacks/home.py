@@ -104,10 +104,7 @@ class HomeStack(Stack):
                     actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
                     resources=[tally.table_arn],
                 ),
-                iam.PolicyStatement(
-                    actions=["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
-                    resources=[deployment.gate_table_arn(home)],
-                ),
+                iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[deployment.gate_table_arn(home)]),
                 iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[rejects.queue_arn]),
             ],
         )

@@ -1,0 +1,89 @@
+"""What the three functions are given: settings, logs and rights."""
+
+import pytest
+from synthesized import Synthesized, Where
+
+from tallygate.aws.settings import ApiSettings, AuthorizerSettings, LogConsumerSettings
+
+AUTHORIZER: Where = ("region", "eu-west-1")
+PLACES = [
+    (("region", "eu-west-1"), "authorizer"),
+    (("region", "eu-west-1"), "api"),
+    (("home", "us-east-1"), "log_consumer"),
+]
+
+
+@pytest.mark.parametrize(("where", "part"), PLACES)
+def test_a_function_runs_on_python_3_13_for_arm64(prod: Synthesized, where: Where, part: str) -> None:
+    function = prod.function(where, part)
+    assert function["Runtime"] == "python3.13"
+    assert function["Architectures"] == ["arm64"]
+
+
+@pytest.mark.parametrize(("where", "part"), PLACES)
+def test_its_log_lets_usage_lines_through_and_drops_what_lambda_says_of_each_call(
+    prod: Synthesized, where: Where, part: str
+) -> None:
+    function = prod.function(where, part)
+    group = f"/aws/lambda/{function['FunctionName']}"
+    assert function["LoggingConfig"] == {
+        "LogFormat": "JSON",
+        "ApplicationLogLevel": "INFO",
+        "SystemLogLevel": "WARN",
+        "LogGroup": group,
+    }
+    days = prod.one(where, "AWS::Logs::LogGroup", LogGroupName=group)["RetentionInDays"]
+    assert days == (14 if part == "log_consumer" else 1)
+
+
+def test_settings_reach_the_functions(two_homes: Synthesized) -> None:
+    def settings(where: Where, part: str) -> dict[str, str]:
+        variables = two_homes.function(where, part)["Environment"]["Variables"]
+        return {name: value for name, value in variables.items() if name.startswith("TALLYGATE_")}
+
+    common = {
+        "TALLYGATE_SERVICE": "tallygate",
+        "TALLYGATE_STAGE": "acceptance",
+        "TALLYGATE_GATE_TABLE": "tallygate-acceptance-gate",
+        "TALLYGATE_HOMES": "us-east-1,eu-central-1",
+    }
+    tally = {"TALLYGATE_TALLY_TABLE": "tallygate-acceptance-tally"}
+    assert settings(("region", "eu-west-1"), "authorizer") == {
+        **common,
+        "TALLYGATE_HOME": "eu-central-1",
+        "TALLYGATE_TRUSTED_PROXIES": "10.0.0.0/8,2001:db8::/32",
+        "TALLYGATE_IPV6_PREFIX": "56",
+    }
+    assert settings(("region", "eu-west-1"), "api") == {**common, **tally, "TALLYGATE_HOME": "eu-central-1"}
+    assert settings(("home", "eu-central-1"), "log_consumer") == {
+        **common,
+        **tally,
+        "TALLYGATE_HOME": "eu-central-1",
+        "TALLYGATE_REJECTS_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/tallygate-acceptance-rejects",
+        "TALLYGATE_PUBLISH": "every",
+        "TALLYGATE_DEDUPE_WINDOW_SECONDS": "7200",
+        "TALLYGATE_STREAM_RETENTION_HOURS": "48",
+    }
+
+
+@pytest.mark.parametrize(
+    ("where", "part", "settings"),
+    [
+        (("region", "eu-west-1"), "authorizer", AuthorizerSettings),
+        (("region", "eu-west-1"), "api", ApiSettings),
+        (("home", "us-east-1"), "log_consumer", LogConsumerSettings),
+    ],
+)
+def test_each_function_can_read_the_settings_that_it_is_given(
+    prod: Synthesized, where: Where, part: str, settings: type[AuthorizerSettings | ApiSettings | LogConsumerSettings]
+) -> None:
+    variables = prod.function(where, part)["Environment"]["Variables"]
+    read = settings.from_env({**variables, "AWS_REGION": where[1]})
+    assert (read.home, read.homes, read.gate_table) == ("us-east-1", ("us-east-1",), "tallygate-prod-gate")
+
+
+def test_powertools_knows_which_function_speaks(prod: Synthesized) -> None:
+    variables = prod.function(("home", "us-east-1"), "log_consumer")["Environment"]["Variables"]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == "tallygate-prod-log-consumer"
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "Tallygate"
+    assert variables["POWERTOOLS_LOG_LEVEL"] == "INFO"

@@ -1,0 +1,144 @@
+"""Each role may do what its function's code does, on its own resources, and nothing else."""
+
+import ast
+
+import pytest
+from synthesized import ROOT, Synthesized, Where
+
+from stacks.closure import closure
+
+OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+POLLING = {"kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}
+"""What the event source mapping does in the consumer's name."""
+ACTIONS = {
+    "batch_get_item": "dynamodb:BatchGetItem",
+    "batch_write_item": "dynamodb:BatchWriteItem",
+    "delete_item": "dynamodb:DeleteItem",
+    "describe_stream_summary": "kinesis:DescribeStreamSummary",
+    "get_item": "dynamodb:GetItem",
+    "put_item": "dynamodb:PutItem",
+    "put_events": "events:PutEvents",
+    "query": "dynamodb:Query",
+    "scan": "dynamodb:Scan",
+    "send_message": "sqs:SendMessage",
+    "send_message_batch": "sqs:SendMessage",
+    "transact_get_items": "dynamodb:GetItem",
+    "transact_write_items": "dynamodb:PutItem",
+    "update_item": "dynamodb:UpdateItem",
+}
+"""Methods of boto3's clients, and what IAM calls them; a transaction needs the rights to what it does."""
+
+
+def grants(stage: Synthesized, where: Where, role: str) -> dict[str, set[str]]:
+    """Resource to the actions allowed on it, for everything that a role may do."""
+    properties = stage.one(where, "AWS::IAM::Role", RoleName=role)
+    assert "ManagedPolicyArns" not in properties
+    assert stage.all(where, "AWS::IAM::Policy") == [], "rights are in the roles, where they are complete from the start"
+    found: dict[str, set[str]] = {}
+    for policy in properties["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            for resource in _listed(statement["Resource"]):
+                found.setdefault(resource, set()).update(_listed(statement["Action"]))
+    return found
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def table(stage: Synthesized, region: str, name: str) -> str:
+    return f"arn:aws:dynamodb:{region}:123456789012:table/{stage.names.prefix}-{name}"
+
+
+def log_of(stage: Synthesized, region: str, function: str) -> str:
+    return f"arn:aws:logs:{region}:123456789012:log-group:/aws/lambda/{stage.names.prefix}-{function}:*"
+
+
+def test_the_authorizer_only_queries_the_gate_beside_it(prod: Synthesized) -> None:
+    assert grants(prod, ("region", "eu-west-1"), "tallygate-prod-eu-west-1-authorizer") == {
+        log_of(prod, "eu-west-1", "authorizer"): OWN_LOG,
+        table(prod, "eu-west-1", "gate"): {"dynamodb:Query"},
+    }
+
+
+def test_the_api_only_reads_and_reads_the_tally_of_every_home(two_homes: Synthesized) -> None:
+    assert grants(two_homes, ("region", "eu-west-1"), "tallygate-acceptance-eu-west-1-api") == {
+        log_of(two_homes, "eu-west-1", "api"): OWN_LOG,
+        table(two_homes, "us-east-1", "tally"): {"dynamodb:GetItem", "dynamodb:Query"},
+        table(two_homes, "eu-central-1", "tally"): {"dynamodb:GetItem", "dynamodb:Query"},
+        table(two_homes, "eu-west-1", "gate"): {"dynamodb:Query"},
+    }
+
+
+def test_the_consumer_writes_in_its_own_home_only(two_homes: Synthesized) -> None:
+    assert grants(two_homes, ("home", "eu-central-1"), "tallygate-acceptance-eu-central-1-log-consumer") == {
+        log_of(two_homes, "eu-central-1", "log-consumer"): OWN_LOG,
+        "arn:aws:kinesis:eu-central-1:123456789012:stream/tallygate-acceptance-usage": {
+            *POLLING,
+            "kinesis:DescribeStreamSummary",
+        },
+        table(two_homes, "eu-central-1", "tally"): {
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        },
+        table(two_homes, "eu-central-1", "gate"): {"dynamodb:PutItem"},
+        "arn:aws:sqs:eu-central-1:123456789012:tallygate-acceptance-rejects": {"sqs:SendMessage"},
+    }
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_log_delivery_may_only_put_records_and_only_for_logs_of_the_serving_region(
+    prod: Synthesized, region: str
+) -> None:
+    where, name = ("region", region), f"tallygate-prod-{region}-usage-logs"
+    assert grants(prod, where, name) == {
+        "arn:aws:kinesis:us-east-1:123456789012:stream/tallygate-prod-usage": {"kinesis:PutRecord"}
+    }
+    (trust,) = prod.one(where, "AWS::IAM::Role", RoleName=name)["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "logs.amazonaws.com"}
+    assert trust["Condition"] == {"StringLike": {"aws:SourceArn": f"arn:aws:logs:{region}:123456789012:*"}}
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "ap-southeast-2"])
+def test_only_this_api_may_invoke_the_functions(prod: Synthesized, region: str) -> None:
+    for permission in prod.all(("region", region), "AWS::Lambda::Permission"):
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        assert permission["SourceArn"].startswith(
+            f"arn:aws:execute-api:{region}:123456789012:<AWS::ApiGatewayV2::Api>/"
+        )
+
+
+def calls(part: str) -> set[str]:
+    """AWS actions that the code in a function's asset makes, read from it."""
+    found = set()
+    for file in closure(ROOT, f"functions.{part}"):
+        for node in ast.walk(ast.parse((ROOT / file).read_bytes())):
+            match node:
+                case ast.Call(ast.Attribute(attr="get_paginator"), [ast.Constant(method)]):
+                    found.add(ACTIONS[method])
+                case ast.Call(ast.Attribute(attr=method)) if method in ACTIONS:
+                    found.add(ACTIONS[method])
+                case ast.Call(
+                    ast.Name("Operation"), [ast.Constant(operation), *_]
+                ):  # of tallygate/aws/dynamodb_http.py
+                    found.add(f"dynamodb:{operation}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("where", "part"),
+    [
+        (("region", "eu-west-1"), "authorizer"),
+        (("region", "eu-west-1"), "api"),
+        (("home", "us-east-1"), "log_consumer"),
+    ],
+)
+def test_a_role_allows_the_calls_that_its_function_makes_and_no_other(
+    prod: Synthesized, where: Where, part: str
+) -> None:
+    role = f"tallygate-prod-{where[1]}-{part.replace('_', '-')}"
+    allowed = set().union(*grants(prod, where, role).values()) - OWN_LOG
+    assert allowed - (POLLING if part == "log_consumer" else set()) == calls(part)
