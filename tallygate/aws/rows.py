@@ -6,7 +6,7 @@ from typing import Any, Final
 from tallygate.core import names
 from tallygate.core.publish import Publication
 from tallygate.core.seen import DIGEST_BYTES, SeenBatch, Sighting
-from tallygate.core.tally import Delta, TallyItem
+from tallygate.core.tally import Addition, Claim, TallyItem, Update
 
 Row = Mapping[str, Mapping[str, Any]]
 """An item as DynamoDB's low-level API has it: `{"n": {"N": "7"}}`."""
@@ -64,14 +64,33 @@ def tally_item(row: Row) -> TallyItem:
         },
         last_flush_ms=int(row[names.LAST_FLUSH_MS]["N"]) if names.LAST_FLUSH_MS in row else None,
         epoch=number(row, names.EPOCH),
+        shares={
+            name[1:]: int(attribute["N"])
+            for name, attribute in row.items()
+            if name[0] == names.SHARE_PREFIX and "." in name
+        },
     )
 
 
-def counts_of(delta: Delta) -> dict[str, int]:
-    """What an update adds, by attribute; nothing that is 0."""
+def counts_of(addition: Update | Addition) -> dict[str, int]:
+    """What an update adds, by attribute; nothing that is 0 but the units, so that there is always something to add."""
+    delta = addition.delta
     counts = {names.UNITS: delta.units, names.CHARGED: delta.charged, names.DENIED: delta.denied}
     counts |= {day_name(day): charged for day, charged in delta.days.items()}
-    return {name: count for name, count in counts.items() if count}
+    if addition.shared:
+        counts[names.SHARE_PREFIX + addition.writer] = delta.units
+    return {name: count for name, count in counts.items() if count or name == names.UNITS}
+
+
+def claim_row(claim: Claim) -> Attributes:
+    """The row of a claim."""
+    return {
+        names.PK: {"S": names.IDEM_PREFIX + claim.idem},
+        names.SK: {"S": names.CLAIM_SK},
+        names.CLAIM_BY: {"S": claim.by},
+        names.AT_MS: {"N": str(claim.at_ms)},
+        names.EXPIRES: {"N": str(claim.expires_seconds)},
+    }
 
 
 def gate_row(publication: Publication) -> Attributes:

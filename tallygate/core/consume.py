@@ -10,12 +10,24 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Protocol
 
 from tallygate.core.fold import Fold, ItemFold
+from tallygate.core.lines import UsageLine
 from tallygate.core.names import MONTH_SK, Kind
 from tallygate.core.payload import Loads, Payload, Record, Reject, decode, lines_of
 from tallygate.core.publish import GateWriter, PublishMode, publication_of, rate_milli, should_publish
 from tallygate.core.ranks import rank_of, rank_partition
 from tallygate.core.seen import SeenBatch, SeenPayloads
-from tallygate.core.tally import Delta, ItemKey, TallyItem, TallyStore, Update, applied_to, missing_part
+from tallygate.core.tally import (
+    CLAIM_MS,
+    Addition,
+    Claim,
+    Delta,
+    ItemKey,
+    TallyItem,
+    TallyStore,
+    Update,
+    applied_to,
+    missing_part,
+)
 
 MAX_WATERMARKS: Final = 16
 """An item with more has writers to forget: they would take it past 1 KB, and so to two write units."""
@@ -51,6 +63,7 @@ class Outcome:
     duplicates: int = 0
     items: int = 0
     repeated_items: int = 0
+    repeated_calls: int = 0
     published: int = 0
     mean_delay_ms: int = 0
     rejects: list[Reject] = field(default_factory=list)
@@ -105,7 +118,7 @@ class Consumer:
         batch = SeenBatch(tuple(payload.sighting for payload in payloads))
         dropped = self._seen.duplicates(writer, batch)
         outcome.duplicates = len(dropped)
-        fold = self._fold((payload for payload in payloads if payload.record.sequence not in dropped), outcome)
+        fold, once = self._fold((payload for payload in payloads if payload.record.sequence not in dropped), outcome)
 
         flushed_ms = batch.newest_ms
         flush = _Flush(writer, batch.last, flushed_ms, self._span_ms(writer, batch), fold.mean_delay_ms)
@@ -115,21 +128,26 @@ class Consumer:
             for counted in self._for_each(lambda entry: self._count(*entry, flush), part):
                 outcome.published += counted.published
                 outcome.repeated_items += counted.repeated
+        for line in once:
+            outcome.repeated_calls += not self._count_once(line, flush)
         if outcome.rejects:
             self._rejects.send(writer, outcome.rejects)
         self._seen.remember(writer, batch)
         self._flushed[writer] = (batch.last, flushed_ms)
         return outcome
 
-    def _fold(self, payloads: Iterable[Payload], outcome: Outcome) -> Fold:
-        fold = Fold()
+    def _fold(self, payloads: Iterable[Payload], outcome: Outcome) -> tuple[Fold, list[UsageLine]]:
+        """The lines of the batch folded, and apart from them those that have an idempotency key."""
+        fold, once = Fold(), []
         for payload in payloads:
             lines, rejects = lines_of(payload, self._settings.home, self._loads)
             outcome.rejects += rejects
             record = payload.record
-            fold.add(record.sequence, record.arrived_ms, lines, self._settings.keep_items_seconds)
+            once += [line for line in lines if line.idem is not None]
+            plain = [line for line in lines if line.idem is None]
+            fold.add(record.sequence, record.arrived_ms, plain, self._settings.keep_items_seconds)
         outcome.lines, outcome.items, outcome.mean_delay_ms = fold.lines, len(fold.items), fold.mean_delay_ms
-        return fold
+        return fold, once
 
     def _span_ms(self, writer: str, batch: SeenBatch) -> int:
         """Time over which the batch was collected: since the last flush of its writer when this container made it."""
@@ -141,7 +159,9 @@ class Consumer:
         watermark: int | None = None
         while (missing := missing_part(item.contributions, watermark)) is not None:
             first, delta = missing
-            update = Update(key, flush.writer, first, flush.last, delta, flush.flushed_ms, item.expires_seconds)
+            update = Update(
+                key, flush.writer, first, flush.last, delta, flush.flushed_ms, item.expires_seconds, item.shared
+            )
             written = self._tally.add(update)
             if written.applied:
                 step = _Step(written.before, applied_to(written.before, update), delta, repeated=watermark is not None)
@@ -161,17 +181,40 @@ class Consumer:
         self._forget_writers(key, step, flush)
         return Counted(published, step.repeated)
 
+    def _count_once(self, line: UsageLine, flush: "_Flush") -> bool:
+        """Count a line that has an idempotency key, in one transaction with the claim of the key; whether it counts.
+        Its watermark is the claim. What it calls for is done without asking, since nobody knows what stood there
+        before."""
+        fold = Fold()
+        fold.add(flush.last, flush.flushed_ms, [line], self._settings.keep_items_seconds)
+        kept_until = flush.flushed_ms // 1000 + CLAIM_MS // 1000 + self._settings.keep_items_seconds
+        claim = Claim(line.idem or "", line.id, line.timestamp_ms, kept_until)
+        additions = [
+            Addition(key, flush.writer, item.contributions[0].delta, item.expires_seconds, item.shared)
+            for key, item in fold.items.items()
+        ]
+        if self._tally.add_once(claim, additions) == "taken":
+            return False
+        for key, item in fold.items.items():
+            if item.kind is not None:
+                now = replace(self._tally.get(key), last_flush_ms=None)
+                step = _Step(now, now, item.contributions[0].delta, repeated=True)
+                self._publish(key, item, step, flush)
+                self._rank(key, item.kind, step)
+        return True
+
     def _publish(self, key: ItemKey, item: ItemFold, step: "_Step", flush: "_Flush") -> bool:
         """After a repeat it is done without asking, so that a crash between a count and its publication heals."""
         settings = self._settings
         due = step.repeated or should_publish(
             step.before, step.after, item.caps, step.delta.days, settings.homes, settings.publish
         )
-        if not item.caps or not due:
+        kept_until = item.expires_seconds
+        if not item.caps or kept_until is None or not due:
             return False
         rate = rate_milli(step.before, step.delta.offered, flush.flushed_ms, flush.span_ms)
         return self._gate.publish(
-            publication_of(key, settings.home, step.after, rate, flush.flushed_ms, flush.lag_ms, item.expires_seconds)
+            publication_of(key, settings.home, step.after, rate, flush.flushed_ms, flush.lag_ms, kept_until)
         )
 
     def _rank(self, key: ItemKey, kind: Kind, step: "_Step") -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tallygate.core.lines import UsageLine
-from tallygate.core.names import ALL_PREFIX, HOUR_SK, MONTH_SK, Kind, pk_of
+from tallygate.core.names import ALL_PREFIX, COUNTER_PREFIX, EPOCH_SK, HOUR_SK, MONTH_SK, Kind, pk_of
 from tallygate.core.periods import day_of, hour_of
 from tallygate.core.plans import Window
 from tallygate.core.tally import Contribution, Delta, ItemKey
@@ -24,7 +24,12 @@ class ItemFold:
     contributions: list[Contribution] = field(default_factory=list)
     caps: Mapping[Window, int] | None = None
     caps_of: tuple[int, str] = (-1, "")
-    expires_seconds: int = 0
+    expires_seconds: int | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether each writer's share is kept: of named counters, which never expire."""
+        return self.expires_seconds is None
 
 
 class Fold:
@@ -50,8 +55,11 @@ class Fold:
             self.lines += 1
             self.delay_ms_total += max(0, arrived_ms - at_ms)
             denied = line.verdict is not None
+            for name, count, epoch in line.ctr:
+                counter = ItemKey(f"{COUNTER_PREFIX}{line.key}#{name}", f"{EPOCH_SK}{epoch:08d}")
+                _add(self._item(counter, None, None), sequence, count, False, False, None)
             if not denied and not line.units:
-                continue  # free of charge: nothing to add anywhere
+                continue  # free of charge: nothing to add to usage
             day = day_of(at_ms)
             month_sk = MONTH_SK + day.month
             kept_until = day.month_end_ms // 1000 + expires_seconds
@@ -64,7 +72,7 @@ class Fold:
             totals = self._item(ItemKey(ALL_PREFIX + line.region, HOUR_SK + hour_of(at_ms)), None, kept_until)
             _add(totals, sequence, line.units, bool(line.charge), denied, None)
 
-    def _item(self, key: ItemKey, kind: Kind | None, expires_seconds: int) -> ItemFold:
+    def _item(self, key: ItemKey, kind: Kind | None, expires_seconds: int | None) -> ItemFold:
         item = self.items.get(key)
         if item is None:
             item = self.items[key] = ItemFold(kind, expires_seconds=expires_seconds)

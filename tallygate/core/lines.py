@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tallygate.core.names import KINDS, Kind
 from tallygate.core.plans import WINDOWS, Caps, Window
@@ -24,8 +24,22 @@ _TIMESTAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", re.ASCII)
 
 
+MAX_EPOCH: Final = 99_999_999
+MAX_INCREMENTS: Final = 50
+"""Most counters that one line increments: with the call's own identifiers they fit one transaction (100 items)."""
+_COUNTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
 class InvalidLineError(ValueError):
     """A line that can never be counted; the message is the reason kept with it in the rejects queue."""
+
+
+class Increment(NamedTuple):
+    """What a call adds to a named counter of its key. A reset begins another `epoch`."""
+
+    name: str
+    add: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,8 @@ class UsageLine:
     charge: tuple[Kind, ...] = ()
     caps: Caps = field(default_factory=dict)
     verdict: str | None = None
+    ctr: tuple[Increment, ...] = ()
+    idem: str | None = None
 
     def identifiers(self) -> list[tuple[Kind, str]]:
         """Every (kind, value) that this call counts for."""
@@ -86,6 +102,10 @@ def format_line(line: UsageLine) -> str:
     fields["status"] = line.status
     if line.verdict is not None:
         fields["verdict"] = line.verdict
+    if line.ctr:
+        fields["ctr"] = line.ctr
+    if line.idem is not None:
+        fields["idem"] = line.idem
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=True)
 
 
@@ -129,12 +149,16 @@ def parse_line(fields: object) -> UsageLine:
         charge=charge,
         caps=_caps(fields.get("caps", {})),
         verdict=_optional_text(fields, "verdict"),
+        ctr=_increments(fields.get("ctr", [])),
+        idem=_optional_text(fields, "idem"),
     )
     for kind in charge:
         if (line.ip, line.ref, line.key)[KINDS.index(kind)] is None:
             raise InvalidLineError(f"charge names {kind}, which the line does not have")
     if line.verdict is not None and units:
         raise InvalidLineError("a refused call has units")
+    if line.ctr and (line.key is None or line.verdict is not None):
+        raise InvalidLineError("ctr on a refused call" if line.verdict else "ctr without a key")
     return line
 
 
@@ -180,3 +204,19 @@ def _caps(value: object) -> dict[Kind, dict[Window, int]]:
                 raise InvalidLineError(f"caps of {kind} is not an object of {', '.join(WINDOWS)} and whole numbers")
         caps[kind] = dict(windows)
     return caps
+
+
+def _increments(value: object) -> tuple[Increment, ...]:
+    if not isinstance(value, list | tuple) or len(value) > MAX_INCREMENTS:
+        raise InvalidLineError(f"ctr is not a list of at most {MAX_INCREMENTS} increments")
+    found: dict[str, Increment] = {}
+    for entry in value:
+        if not isinstance(entry, list | tuple) or len(entry) != 3:
+            raise InvalidLineError("ctr holds something other than [name, add, epoch]")
+        name, add, epoch = entry
+        if not isinstance(name, str) or not _COUNTER_NAME.fullmatch(name) or name in found:
+            raise InvalidLineError("ctr holds a name that is none, or one twice")
+        if type(add) is not int or abs(add) > MAX_UNITS or type(epoch) is not int or not 0 <= epoch <= MAX_EPOCH:
+            raise InvalidLineError(f"ctr of {name} is not a whole number and an epoch")
+        found[name] = Increment(name, add, epoch)
+    return tuple(found.values())

@@ -5,10 +5,11 @@ What an item knows of a writer is one number: the highest sequence number applie
 applied.*
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, NamedTuple, Protocol
 
+from tallygate.core.periods import HOUR_MS
 from tallygate.core.plans import Window
 
 
@@ -44,7 +45,8 @@ class Delta:
 @dataclass(frozen=True, slots=True)
 class TallyItem:
     """An item of the tally. `watermarks` maps a writer to the highest sequence number applied; `last_flush_ms` is the
-    arrival time of the newest record applied, from whichever writer; `epoch` grows only with a repair."""
+    arrival time of the newest record applied, from whichever writer; `epoch` grows only with a repair; `shares` is
+    what each writer counted, kept for named counters."""
 
     units: int = 0
     charged: int = 0
@@ -53,6 +55,7 @@ class TallyItem:
     watermarks: Mapping[str, int] = field(default_factory=dict)
     last_flush_ms: int | None = None
     epoch: int = 0
+    shares: Mapping[str, int] = field(default_factory=dict)
 
     def charged_in(self, caps: Iterable[Window], day: int) -> dict[Window, int]:
         """Units charged in each window of `caps`; `day` picks the day of the month."""
@@ -71,7 +74,37 @@ class Update:
     last: int
     delta: Delta
     flushed_ms: int
+    expires_seconds: int | None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What a line with an idempotency key adds to one item, whatever that item's watermarks say."""
+
+    key: ItemKey
+    writer: str
+    delta: Delta
+    expires_seconds: int | None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That the line `by`, of a call at `at_ms`, is counted for the idempotency key `idem`. It stands for 24 hours of
+    calls, and is kept for longer than the stream keeps the line."""
+
+    idem: str
+    by: str
+    at_ms: int
     expires_seconds: int
+
+
+CLAIM_MS: Final = 24 * HOUR_MS
+"""A call with the idempotency key of one that is counted, and less than this after it, is the same call."""
+
+Claimed = Literal["added", "again", "taken"]
+"""`added`: counted now. `again`: this very line had been. `taken`: another line with its key had been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +120,14 @@ class TallyStore(Protocol):
 
     def add(self, update: Update) -> Written:
         """Apply `update` if its condition holds; atomic for the item."""
+        ...
+
+    def add_once(self, claim: Claim, additions: Sequence[Addition]) -> Claimed:
+        """All of `additions` and the claim, or nothing when the key is taken; atomic for all of them."""
+        ...
+
+    def get(self, key: ItemKey) -> TallyItem:
+        """The item as it is, strongly consistent; the empty item when there is none."""
         ...
 
     def set_rank(self, key: ItemKey, partition: str, rank: int) -> None:
@@ -113,19 +154,34 @@ class Contribution:
 
 def applied_to(before: TallyItem, update: Update) -> TallyItem:
     """`before` with `update` applied: what the store holds after a write that it accepted."""
-    delta = update.delta
-    days = dict(before.days)
+    after = added_to(before, update)
+    return replace(after, watermarks={**before.watermarks, update.writer: update.last}, last_flush_ms=update.flushed_ms)
+
+
+def added_to(before: TallyItem, addition: Update | Addition) -> TallyItem:
+    """`before` with the counts of an addition, and nothing else changed."""
+    delta = addition.delta
+    days, shares = dict(before.days), dict(before.shares)
     for day, charged in delta.days.items():
         days[day] = days.get(day, 0) + charged
-    return TallyItem(
+    if addition.shared:
+        shares[addition.writer] = shares.get(addition.writer, 0) + delta.units
+    return replace(
+        before,
         units=before.units + delta.units,
         charged=before.charged + delta.charged,
         denied=before.denied + delta.denied,
         days=days,
-        watermarks={**before.watermarks, update.writer: update.last},
-        last_flush_ms=update.flushed_ms,
-        epoch=before.epoch,
+        shares=shares,
     )
+
+
+def claimed(stored: Claim | None, claim: Claim) -> Claimed:
+    """What becomes of `claim` where `stored` is: a call from less than 24 hours after the stored one is the same
+    call, and so is an older one, which comes late."""
+    if stored is None or stored.at_ms <= claim.at_ms - CLAIM_MS:
+        return "added"
+    return "again" if stored.by == claim.by else "taken"
 
 
 def missing_part(contributions: Iterable[Contribution], watermark: int | None) -> tuple[int, Delta] | None:

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 from tallygate.core.payload import Reject
 from tallygate.core.publish import Publication
 from tallygate.core.seen import BUCKET_MS, SeenBatch, Sighting, bucket_of
-from tallygate.core.tally import ItemKey, TallyItem, Update, Written, applied_to
+from tallygate.core.tally import (
+    Addition,
+    Claim,
+    Claimed,
+    ItemKey,
+    TallyItem,
+    Update,
+    Written,
+    added_to,
+    applied_to,
+    claimed,
+)
 
 
 @dataclass
@@ -16,6 +27,7 @@ class MemoryTally:
 
     items: dict[ItemKey, TallyItem] = field(default_factory=dict)
     ranks: dict[ItemKey, tuple[str, int]] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
 
     def add(self, update: Update) -> Written:
         before = self.items.get(update.key, TallyItem())
@@ -24,6 +36,17 @@ class MemoryTally:
             return Written(False, before)
         self.items[update.key] = applied_to(before, update)
         return Written(True, before)
+
+    def add_once(self, claim: Claim, additions: Sequence[Addition]) -> Claimed:
+        answer = claimed(self.claims.get(claim.idem), claim)
+        if answer == "added":
+            self.claims[claim.idem] = claim
+            for addition in additions:
+                self.items[addition.key] = added_to(self.get(addition.key), addition)
+        return answer
+
+    def get(self, key: ItemKey) -> TallyItem:
+        return self.items.get(key, TallyItem())
 
     def set_rank(self, key: ItemKey, partition: str, rank: int) -> None:
         if key not in self.ranks or self.ranks[key][1] < rank:

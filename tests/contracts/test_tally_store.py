@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tallygate.core.tally import Delta, ItemKey, TallyItem, TallyStore, Update
+from tallygate.core.tally import Addition, Claim, Delta, ItemKey, TallyItem, TallyStore, Update
 
 KEY = ItemKey("ip#203.0.113.7", "month#2026-11")
 HUGE = 10**55
@@ -82,3 +82,78 @@ def test_a_rank_only_rises(tally: TallyStore, ranks: Callable[[], dict[str, tupl
     tally.set_rank(KEY, "ip#2026-11#0", 22)
     assert ranks() == {KEY.pk: ("ip#2026-11#0", 22)}
     assert tally.add(_update(10, 12)).before.units == 2
+
+
+def test_a_writers_share_is_kept_where_asked_for(tally: TallyStore) -> None:
+    counter = ItemKey("ctr#9f2c#sold", "epoch#00000000")
+    for writer, units in (("0.1", 3), ("1.1", 4), ("1.1", -6)):
+        first = 10 * abs(units)
+        written = tally.add(Update(counter, writer, HUGE + first, HUGE + first, Delta(units), 5_000, None, shared=True))
+        assert written.applied
+    item = tally.get(counter)
+    assert (item.units, dict(item.shares)) == (1, {"0.1": 3, "1.1": -2})
+
+
+def test_a_count_that_comes_to_nothing_is_written_with_its_watermark(tally: TallyStore) -> None:
+    assert tally.add(_update(1, 2, Delta())).applied
+    assert not tally.add(_update(1, 2, Delta(7))).applied
+    assert tally.get(KEY).units == 0
+
+
+# --- lines with an idempotency key
+# -------------------------------------------------------------------------------------
+
+DAY_MS = 86_400_000
+OTHER = ItemKey("ref#shop.example", "month#2026-11")
+COUNTER = ItemKey("ctr#9f2c#sold", "epoch#00000000")
+ADDITIONS = [
+    Addition(KEY, "0.1", Delta(2, 1, 0, {7: 1}), 2_000_000_000),
+    Addition(OTHER, "0.1", Delta(2), 2_000_000_000),
+    Addition(COUNTER, "0.1", Delta(5), None, shared=True),
+]
+
+
+def _claim(by: str, at_ms: int = 100 * DAY_MS, idem: str = "order-1") -> Claim:
+    return Claim(idem, by, at_ms, 2_000_000_000)
+
+
+def _units(tally: TallyStore) -> list[int]:
+    return [tally.get(key).units for key in (KEY, OTHER, COUNTER)]
+
+
+def test_a_claimed_line_adds_to_all_its_items_beside_what_is_there(tally: TallyStore) -> None:
+    tally.add(_update(3, 9))
+    assert tally.add_once(_claim("a"), ADDITIONS) == "added"
+    assert tally.get(KEY) == TallyItem(4, 2, 0, {7: 2}, {"0.1": HUGE + 9}, 5_009)
+    assert tally.get(OTHER) == TallyItem(units=2)
+    assert tally.get(COUNTER) == TallyItem(units=5, shares={"0.1": 5})
+
+
+def test_the_same_line_again_adds_nothing(tally: TallyStore) -> None:
+    tally.add_once(_claim("a"), ADDITIONS)
+    assert [tally.add_once(_claim("a"), ADDITIONS) for _ in range(2)] == ["again", "again"]
+    assert _units(tally) == [2, 2, 5]
+
+
+@pytest.mark.parametrize("later_ms", [-5 * DAY_MS, -1, 0, DAY_MS - 1])
+def test_another_line_with_the_key_of_one_within_a_day_adds_nothing(tally: TallyStore, later_ms: int) -> None:
+    tally.add_once(_claim("a"), ADDITIONS)
+    assert tally.add_once(_claim("b", 100 * DAY_MS + later_ms), ADDITIONS) == "taken"
+    assert _units(tally) == [2, 2, 5]
+
+
+def test_a_day_later_the_key_is_free_and_the_first_line_stays_counted(tally: TallyStore) -> None:
+    tally.add_once(_claim("a"), ADDITIONS)
+    assert tally.add_once(_claim("b", 101 * DAY_MS), ADDITIONS) == "added"
+    assert tally.add_once(_claim("a"), ADDITIONS) == "taken"
+    assert tally.add_once(_claim("b", 101 * DAY_MS), ADDITIONS) == "again"
+    assert _units(tally) == [4, 4, 10]
+
+
+def test_keys_are_apart(tally: TallyStore) -> None:
+    tally.add_once(_claim("a"), ADDITIONS)
+    assert tally.add_once(_claim("a", idem="order-2"), ADDITIONS) == "added"
+
+
+def test_nothing_stands_where_nothing_was_written(tally: TallyStore) -> None:
+    assert tally.get(KEY) == TallyItem()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallygate.core.lines import InvalidLineError, UsageLine, format_line, parse_line, parse_timestamp
+from tallygate.core.lines import Increment, InvalidLineError, UsageLine, format_line, parse_line, parse_timestamp
 
 VALID: dict[str, Any] = {
     "type": "usage",
@@ -37,6 +37,8 @@ lines = st.builds(
     charge=st.sampled_from([(), ("key",), ("ip", "ref")]),
     caps=st.sampled_from([{}, {"key": {"day": 10, "month": 100}}]),
     verdict=st.none(),
+    ctr=st.sampled_from([(), (Increment("sold", -3, 0), Increment("a.b-c_9", 1_000_000_000, 99_999_999))]),
+    idem=st.none() | text,
 )
 
 
@@ -71,6 +73,17 @@ def test_what_is_printed_is_what_is_read(line: UsageLine) -> None:
         ({"caps": []}, "caps is not an object"),
         ({"caps": {"ip": {"day": "many"}}}, "caps of ip is not an object of day, month and whole numbers"),
         ({"verdict": "quota"}, "a refused call has units"),
+        ({"idem": 7}, "idem is not a non-empty string"),
+        ({"ctr": {}}, "ctr is not a list of at most 50 increments"),
+        ({"ctr": [["a", 1, 0]] * 51}, "ctr is not a list of at most 50 increments"),
+        ({"ctr": ["abc"]}, "ctr holds something other than [name, add, epoch]"),
+        ({"ctr": [["a", 1]]}, "ctr holds something other than [name, add, epoch]"),
+        ({"ctr": [["a#b", 1, 0]]}, "ctr holds a name that is none, or one twice"),
+        ({"ctr": [["a", 1, 0], ["a", 1, 1]]}, "ctr holds a name that is none, or one twice"),
+        ({"ctr": [["a", 1.5, 0]]}, "ctr of a is not a whole number and an epoch"),
+        ({"ctr": [["a", 1, -1]]}, "ctr of a is not a whole number and an epoch"),
+        ({"ctr": [["a", 1, 0]]}, "ctr without a key"),
+        ({"ctr": [["a", 1, 0]], "key": "9f2c", "units": 0, "verdict": "quota"}, "ctr on a refused call"),
     ],
 )
 def test_what_is_not_a_line_is_refused_with_its_reason(change: dict[str, Any], reason: str) -> None:
@@ -91,7 +104,7 @@ def test_any_json_is_a_line_or_refused(value: object) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(sorted({*VALID, "ref", "key", "charge", "caps", "verdict"})),
+        st.sampled_from(sorted({*VALID, "ref", "key", "charge", "caps", "verdict", "ctr", "idem"})),
         st.none() | text | st.integers() | st.lists(text) | st.dictionaries(text, text),
     )
 )

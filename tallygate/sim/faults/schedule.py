@@ -1,11 +1,11 @@
 """A fault schedule as a value: what is sent, and every move in order. It is drawn from a seed, can be printed, and
 stays runnable when moves are taken out of it: so it can be shrunk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Literal
 
-from tallygate.core.lines import UsageLine, format_line
+from tallygate.core.lines import Increment, UsageLine, format_line
 from tallygate.core.names import Kind
 from tallygate.core.periods import DAY_MS, HOUR_MS, MINUTE_MS
 from tallygate.core.plans import Window
@@ -145,20 +145,25 @@ def draw(seed: int) -> Schedule:
 def _draw_sent(rng: Random, homes: tuple[str, ...], start_ms: int) -> tuple[Sent, ...]:
     streams = [f"stream-{number}" for number in range(rng.randint(3, 6))]
     sent, events, number = [], 0, 0
+    once: list[UsageLine] = []
     while events < LEAST_EVENTS:
         home = rng.choice(homes)
         if rng.random() < 0.01:
             sent.append(Sent(home, rng.choice(streams), (), garbage=True))
             continue
         size = rng.choice((1, 2, 3, 5, 8, 13))
-        drawn = tuple(_draw_event(rng, home, start_ms, number + place, len(sent)) for place in range(size))
+        drawn = tuple(_draw_event(rng, home, start_ms, number + place, len(sent), once) for place in range(size))
         sent.append(Sent(home, rng.choice(streams), drawn))
         number += size
         events += size
     return tuple(sent)
 
 
-def _draw_event(rng: Random, home: str, start_ms: int, number: int, position: int) -> Event:
+def _draw_event(rng: Random, home: str, start_ms: int, number: int, position: int, once: list[UsageLine]) -> Event:
+    if once and home == HOMES[0] and rng.random() < 0.05:
+        # A call repeated by its caller: another request with the same key.
+        line = replace(rng.choice(once), id=f"call-{number}")
+        return Event(f"{number:056d}", line, format_line(line))
     # Calls lie before the arrival of their payload (see Put.after_ms): mostly by seconds, some by days.
     late_ms = rng.choice((0, 1_000, 4_000, 4_000, 9_000, 120_000, HOUR_MS, DAY_MS, 6 * DAY_MS))
     at_ms = start_ms + position * 1_000 - rng.randint(0, late_ms)
@@ -169,6 +174,7 @@ def _draw_event(rng: Random, home: str, start_ms: int, number: int, position: in
     charge: tuple[Kind, ...] = ("key",) if key else ("ip", "ref") if ref else ("ip",)
     values: dict[Kind, str] = {"ip": ip, "ref": ref or "", "key": key or ""}
     refused = rng.random() < 0.1
+    units = 0 if refused else rng.choice((1, 1, 1, 1, 2, 7, 0))
     line = UsageLine(
         id=f"call-{number}",
         timestamp_ms=at_ms,
@@ -177,14 +183,20 @@ def _draw_event(rng: Random, home: str, start_ms: int, number: int, position: in
         ip=ip,
         ref=ref,
         key=key,
-        units=0 if refused else rng.choice((1, 1, 1, 1, 2, 7, 0)),
+        units=units,
         status=429 if refused else 200,
         charge=() if rng.random() < 0.1 else charge,
         caps={kind: caps_of(kind, values[kind]) for kind in charge},
         verdict="quota" if refused else None,
+        ctr=(Increment("sold", rng.randint(-2, 9), 0), Increment("seen", 1, 3))
+        if key and not refused and units
+        else (),
+        idem=f"order-{number}" if home == HOMES[0] and rng.random() < 0.04 else None,
     )
+    if line.idem:
+        once.append(line)
     event_id = f"{number:056d}"
-    if rng.random() < 0.03:
+    if not line.idem and rng.random() < 0.03:
         invalid = rng.choice(INVALID)
         return Event(event_id, line, _spoiled(line, invalid), invalid)
     return Event(event_id, line, format_line(line))

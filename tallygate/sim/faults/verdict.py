@@ -40,11 +40,22 @@ def expected_counts(world: World, home: str) -> Counts:
         for name, value in fields.items():
             item[name] = item.get(name, 0) + value
 
+    counted_once: set[str] = set()
     for _, events in arrived(world, home):
         for event in events:
             line = event.line
             refused = line.status == 429
-            if event.invalid or not (line.units or refused):
+            if event.invalid or line.idem in counted_once:
+                continue
+            if line.idem:
+                counted_once.add(line.idem)
+            for increment in line.ctr:
+                add(
+                    f"ctr#{line.key}#{increment.name}",
+                    f"epoch#{increment.epoch:08d}",
+                    {"n": increment.add, "c": 0, "x": 0},
+                )
+            if not (line.units or refused):
                 continue
             at = datetime.fromtimestamp(line.timestamp_ms / 1000, UTC)
             for kind, value in (("ip", line.ip), ("ref", line.ref), ("key", line.key)):
@@ -70,8 +81,10 @@ def _tally(home: Home, expected: Counts) -> Iterator[str]:
         if expected.get(place) != counted.get(place):
             yield f"{home.name} tally {' '.join(place)}: {counted.get(place)} should be {expected.get(place)}"
     for key, item in home.tally.items.items():
+        if key.pk.startswith("ctr#") and sum(item.shares.values()) != item.units:
+            yield f"{home.name} tally {' '.join(key)}: shares {item.shares} are not {item.units}"
         rank = home.tally.ranks.get(key, ("", 0))[1]
-        should_be = 0 if key.pk.startswith("all#") else rank_of(item.units + item.denied)
+        should_be = 0 if key.pk.startswith(("all#", "ctr#")) else rank_of(item.units + item.denied)
         if rank != should_be:
             yield f"{home.name} rank {' '.join(key)}: {rank} should be {should_be}"
 
@@ -80,7 +93,7 @@ def _gate(home: Home, expected: Counts, every: bool, homes: int) -> Iterator[str
     """No mark lies between what is published and what is counted, and nothing is published that was not counted."""
     for (pk, sk), fields in expected.items():
         kind, _, value = pk.partition("#")
-        if kind == "all":
+        if kind in ("all", "ctr"):
             continue
         row = home.gate.rows.get((pk, sk))
         published = {"c": row.item.charged} if row else {}
