@@ -1,0 +1,38 @@
+"""Plans come back from the gate as they were written."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tallygate.aws.plan_store import PlanStore
+from tallygate.core.plans import Limit, Plan
+from tests.stage_tables import NAMES, Clients
+
+limits = st.builds(
+    Limit,
+    per=st.sampled_from(["ip", "ref", "key"]),
+    quota=st.integers(1, 10**15),
+    window=st.sampled_from(["day", "month"]),
+)
+plans = st.builds(
+    Plan,
+    name=st.sampled_from(["anonymous", "starter", "pro"]),
+    limits=st.lists(limits, max_size=4).map(tuple),
+    anonymous=st.booleans(),
+    on_unavailable=st.sampled_from(["allow", "deny"]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(written=st.lists(plans, min_size=1, max_size=3, unique_by=lambda plan: plan.name))
+def test_what_was_applied_is_what_is_read(clients: Clients, written: list[Plan]) -> None:
+    store = PlanStore(clients["us-east-1"], NAMES.gate_table)
+    store.apply(written)
+    found = {plan.name: plan for plan in store.plans()}
+    assert {plan.name: found[plan.name] for plan in written} == {plan.name: plan for plan in written}
+
+
+def test_a_plan_that_is_applied_again_is_replaced_and_others_stay(clients: Clients) -> None:
+    store = PlanStore(clients["us-east-1"], NAMES.gate_table)
+    store.apply([Plan("old", ()), Plan("pro", (Limit("key", 10, "day"),))])
+    store.apply([Plan("pro", (Limit("key", 20, "month"),), on_unavailable="deny")])
+    assert store.plans() == [Plan("old", ()), Plan("pro", (Limit("key", 20, "month"),), on_unavailable="deny")]

@@ -1,0 +1,3 @@
+from tests.stage_tables import clients
+
+__all__ = ["clients"]
