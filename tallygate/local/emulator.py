@@ -113,6 +113,7 @@ async def serve(listener: socket.socket, with_parent: bool) -> None:
             shutdown_trigger=stop.wait,
         )
     finally:
+        additions.pool.close()
         part("core.lambda_runtime").reset()
 
 

@@ -17,6 +17,7 @@ from tallygate.local.additions import (
 
 @dataclass(frozen=True, slots=True)
 class Additions:
+    pool: workers.Pool
     delivery: log_delivery.LogDelivery
     mappings: stream_mapping.StreamMappings
 
@@ -41,11 +42,12 @@ class Additions:
 def install(delivery_window_seconds: float, longest_batching_window_seconds: float) -> Additions:
     """Extends the imported emulator. To be called once, before it serves."""
     additions = Additions(
+        workers.Pool(most_workers=max(2, os.cpu_count() or 2)),
         log_delivery.LogDelivery(delivery_window_seconds),
         stream_mapping.StreamMappings(longest_batching_window_seconds),
     )
     additions.delivery.on_delivered = additions.mappings.wake
-    workers.install(workers.Pool(most_workers=max(2, os.cpu_count() or 2)))
+    workers.install(additions.pool)
     function_logs.install()
     log_delivery.install(additions.delivery)
     stream_mapping.install(additions.mappings)

@@ -44,17 +44,24 @@ class Pool:
     def __init__(self, most_workers: int) -> None:
         self._most_workers = most_workers
         self._released = threading.Condition()
+        self._closed = False
 
     def acquire(self, lease: Any, func_name: str, config: dict[str, Any], code_zip: bytes, qualifier: str) -> Any:
         """A free worker, as `lease` gives it; waits while all are busy."""
         with self._released:
             while True:
+                self._released.wait_for(lambda: not self._closed)
                 worker, how = lease(
                     func_name, config, code_zip, qualifier=qualifier, max_concurrency=self._most_workers
                 )
                 if worker is not None:
                     return worker, how
                 self._released.wait()
+
+    def close(self) -> None:
+        """Gives no worker any more: the emulator ends, and one started now would outlive it. Who asks waits for that."""
+        with self._released:
+            self._closed = True
 
     def release(self, give_back: Any, worker: Any) -> None:
         give_back(worker)
