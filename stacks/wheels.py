@@ -44,7 +44,8 @@ def wheels(root: Path, part: str) -> Path | None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
             _install(pinned, Path(scratch))
-            (Path(scratch) / "packages").rename(kept)
+            if not kept.is_dir():  # another synthesis may have been quicker
+                (Path(scratch) / "packages").rename(kept)
     return kept
 
 
@@ -68,7 +69,8 @@ def subset(lock: str, wanted: set[str]) -> str:
             if name not in needed and name not in RUNTIME_HAS and needed & _needed_by(entry)
         }
         if not more:
-            return "".join(entries[name] for name in sorted(needed))
+            lines = [line for name in sorted(needed) for line in entries[name].splitlines()]
+            return "".join(f"{line}\n" for line in lines if not line.lstrip().startswith("#"))
         needed |= more
 
 

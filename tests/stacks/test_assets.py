@@ -1,6 +1,5 @@
 """A function's code: its own package and what that imports, nothing else."""
 
-import json
 import re
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -11,7 +10,7 @@ from synthesized import ROOT
 
 from stacks.assets import FunctionCode, assemble
 from stacks.closure import ForeignImportError, closure, third_party
-from stacks.wheels import RUNTIME_HAS, WheelsError, named, subset
+from stacks.wheels import RUNTIME_HAS, named
 
 FUNCTIONS = ["api", "authorizer", "log_consumer"]
 
@@ -134,43 +133,3 @@ def test_synthesis_says_how_large_each_asset_is_once(tmp_path: Path, capsys: pyt
     code.of("one")
     (line,) = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"one: [01] KB compressed, 6 KB uncompressed", line)
-
-
-LOCK = """\
-boto3==1.43.0 \\
-    --hash=sha256:b0
-    # via tallygate (pyproject.toml)
-jmespath==1.1.0 \\
-    --hash=sha256:a0 \\
-    --hash=sha256:a1
-    # via
-    #   powertools
-    #   boto3
-only-boto==2.0 \\
-    --hash=sha256:c0
-    # via boto3
-powertools==3.0 ; python_version < '4' \\
-    --hash=sha256:d0
-    # via tallygate (pyproject.toml)
-six==1.0 \\
-    --hash=sha256:e0
-    # via jmespath
-"""
-
-
-def test_the_lock_gives_versions_and_hashes_of_what_is_needed_and_nothing_of_the_runtimes_own() -> None:
-    pinned = subset(LOCK, {"powertools"})
-    assert re.findall(r"^([a-z0-9-]+)==", pinned, re.MULTILINE) == ["jmespath", "powertools", "six"]
-    assert re.findall(r"sha256:(\w+)", pinned) == ["a0", "a1", "d0", "e0"]
-
-
-def test_a_package_that_is_not_locked_is_named() -> None:
-    with pytest.raises(WheelsError, match=r"requirements\.lock does not have orjson"):
-        subset(LOCK, {"powertools", "orjson"})
-
-
-@pytest.mark.parametrize("part", FUNCTIONS)
-def test_every_wheel_of_ours_is_locked_and_none_is_boto(part: str) -> None:
-    pinned = subset((ROOT / "requirements.lock").read_text(), named(ROOT / "functions" / part / "requirements.txt"))
-    assert not re.search(r"^boto", pinned, re.MULTILINE)
-    assert json.dumps(pinned).count("--hash=") >= pinned.count("==")
