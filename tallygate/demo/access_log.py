@@ -59,14 +59,21 @@ def parse_line(number: int, line: bytes) -> LogLine | Skipped:
     if match is None:
         return _skipped(number, line, "not in the combined format")
     client = match["client"].decode("ascii", "replace")
-    try:
-        ipaddress.ip_address(client)
-    except ValueError:
+    if not _is_address(client):
         return _skipped(number, line, "its client is not an IP address")
     referer = match[3].strip(b" \t")
     if _UNSENDABLE.search(referer):
         return _skipped(number, line, "its Referer has bytes that no header may hold")
     return LogLine(number, client, None if referer in (b"", b"-") else referer)
+
+
+def _is_address(text: str) -> bool:
+    """An address that means something elsewhere too: one with a zone names an interface of the machine that logged it."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def _skipped(number: int, line: bytes, reason: str) -> Skipped:
