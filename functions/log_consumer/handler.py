@@ -16,12 +16,11 @@ from tallygate.aws.settings import LogConsumerSettings
 from tallygate.core.consume import Outcome
 
 logger = Logger()
-metrics = Metrics()
 
+_metrics = cache(Metrics)
 _deployment = cache(lambda: build(LogConsumerSettings.from_env()))
 
 
-@metrics.log_metrics(raise_on_empty_metrics=False)
 def handler(event: dict[str, Any], context: object) -> None:
     """Count one batch. Whatever it raises makes Lambda give the same records again."""
     consumer, writer_names = _deployment()
@@ -32,6 +31,7 @@ def handler(event: dict[str, Any], context: object) -> None:
 
 
 def _report(writer: str, records: int, outcome: Outcome) -> None:
+    metrics = _metrics()
     metrics.add_metric("LinesCounted", MetricUnit.Count, outcome.lines)
     metrics.add_metric("MeanDelay", MetricUnit.Milliseconds, outcome.mean_delay_ms)
     metrics.add_metric("ItemsWritten", MetricUnit.Count, outcome.items)
@@ -39,6 +39,8 @@ def _report(writer: str, records: int, outcome: Outcome) -> None:
     metrics.add_metric("Rejects", MetricUnit.Count, len(outcome.rejects))
     metrics.add_metric("DuplicatePayloads", MetricUnit.Count, outcome.duplicates)
     metrics.add_metric("RepeatedItems", MetricUnit.Count, outcome.repeated_items)
+    metrics.add_metric("RepeatedCalls", MetricUnit.Count, outcome.repeated_calls)
+    metrics.flush_metrics()
     for reason in sorted({reject.reason for reject in outcome.rejects}):
         logger.warning("rejected", extra={"writer": writer, "reason": reason})
     logger.debug("counted", extra={"writer": writer, "records": records, "lines": outcome.lines})

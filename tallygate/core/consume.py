@@ -204,11 +204,11 @@ class Consumer:
         return True
 
     def _publish(self, key: ItemKey, item: ItemFold, step: "_Step", flush: "_Flush") -> bool:
-        """After a repeat it is done without asking, so that a crash between a count and its publication heals."""
+        """After a repeat nobody knows what was published before: so it is done for every count that has a mark behind
+        it, and a crash between a count and its publication heals."""
         settings = self._settings
-        due = step.repeated or should_publish(
-            step.before, step.after, item.caps, step.delta.days, settings.homes, settings.publish
-        )
+        before, days = (TallyItem(), step.after.days) if step.repeated else (step.before, step.delta.days)
+        due = should_publish(before, step.after, item.caps, days, settings.homes, settings.publish)
         kept_until = item.expires_seconds
         if not item.caps or kept_until is None or not due:
             return False
