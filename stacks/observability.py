@@ -57,7 +57,7 @@ class CountingAlarms(Construct):
         half_retention_ms = deployment.service.retention_hours * HOUR_MS // 2
         for part, why, metric, threshold, minutes in (
             ("counting-late", "Counts are behind the calls: quotas are overshot meanwhile", age, LATE_MS, 3),
-            ("counting-stuck", "The stream forgets calls that were never counted", age, half_retention_ms, 1),
+            ("counting-stuck", "The stream is about to forget calls that were not counted", age, half_retention_ms, 1),
             ("counting-errors", "Batches fail and come again", errors, 1, 3),
             ("rejects", "Usage lines that can never be counted wait to be looked at", waiting, 1, 1),
         ):

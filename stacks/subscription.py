@@ -12,8 +12,8 @@ from stacks.deployment import Deployment
 
 
 class Subscription(Construct):
-    """Subscribes log groups to the stream in `home`: directly when that is this region, else through a destination here
-    that points there. CloudWatch Logs sends a test record when either is made, so the home must already be deployed."""
+    """Subscribes log groups to the stream in `home`: directly when that is in this region, else through a destination
+    here that points there. CloudWatch Logs sends a test record when either is made: the home must stand already."""
 
     def __init__(
         self, scope: Construct, id: str, *, deployment: Deployment, home: str, log_groups: Mapping[str, logs.ILogGroup]
@@ -36,18 +36,11 @@ class Subscription(Construct):
                 )
             },
         )
-        remote = home != region
-        destination_arn = stream_arn
-        if remote:
-            destination_arn = deployment.destination_arn(region, home)
-            destination = logs.CfnDestination(
-                self,
-                "Destination",
-                destination_name=deployment.names.destination(home),
-                role_arn=role.role_arn,
-                target_arn=stream_arn,
-                destination_policy=Stack.of(self).to_json_string(_may_subscribe(destination_arn)),
-            )
+        if home == region:
+            destination_arn, role_arn = stream_arn, role.role_arn
+        else:
+            # The destination delivers with a role of its own, so that a filter that leads to it has none.
+            destination_arn, role_arn = self._destination(deployment, home, role).attr_arn, None
         for part, group in log_groups.items():
             logs.CfnSubscriptionFilter(
                 self,
@@ -55,21 +48,30 @@ class Subscription(Construct):
                 log_group_name=group.log_group_name,
                 filter_name=deployment.names.usage_filter(home),
                 filter_pattern=usage_of(home),
-                destination_arn=destination.attr_arn if remote else stream_arn,
-                role_arn=None if remote else role.role_arn,
+                destination_arn=destination_arn,
+                role_arn=role_arn,
             )
+
+    def _destination(self, deployment: Deployment, home: str, role: iam.IRole) -> logs.CfnDestination:
+        stack = Stack.of(self)
+        this_account_may_subscribe = {
+            "Effect": "Allow",
+            "Principal": {"AWS": Aws.ACCOUNT_ID},
+            "Action": "logs:PutSubscriptionFilter",
+            "Resource": deployment.destination_arn(stack.region, home),
+        }
+        return logs.CfnDestination(
+            self,
+            "Destination",
+            destination_name=deployment.names.destination(home),
+            role_arn=role.role_arn,
+            target_arn=deployment.stream_arn(home),
+            destination_policy=stack.to_json_string(
+                {"Version": "2012-10-17", "Statement": [this_account_may_subscribe]}
+            ),
+        )
 
 
 def usage_of(home: str) -> str:
     """Matches the usage lines to be counted in `home` and no other line; `$.type` of Lambda's own is platform.*"""
     return f'{{ ($.type = "usage") && ($.home = {json.dumps(home)}) }}'
-
-
-def _may_subscribe(destination_arn: str) -> dict[str, object]:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": Aws.ACCOUNT_ID},
-        "Action": "logs:PutSubscriptionFilter",
-        "Resource": destination_arn,
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
