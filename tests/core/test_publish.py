@@ -1,0 +1,61 @@
+"""What a publication says of rate and time, and when it is due."""
+
+import pytest
+
+from tallygate.core.publish import publication_of, rate_milli, should_publish
+from tallygate.core.tally import ItemKey, TallyItem
+
+CAPS = {"day": 100}
+
+
+def _item(charged: int, day: int = 7, last_flush_ms: int | None = None) -> TallyItem:
+    return TallyItem(units=charged, charged=charged, days={day: charged}, last_flush_ms=last_flush_ms)
+
+
+@pytest.mark.parametrize(
+    ("since_ms", "span_ms", "offered", "rate"),
+    [
+        (None, 5_000, 50, 10_000),  # the first flush of an item: over the batch
+        (5_000, 60_000, 50, 10_000),  # another writer's flush came between: over the time since
+        (3_600_000, 5_000, 50, 10_000),  # a pause does not dilute a burst
+        (100, 5_000, 50, 50_000),  # over a second at least
+        (5_000, 0, 7, 7_000),
+        (2_000, 2_000, 0, 0),
+    ],
+)
+def test_the_rate_is_over_the_time_since_the_last_flush_within_the_batch(
+    since_ms: int | None, span_ms: int, offered: int, rate: int
+) -> None:
+    before = _item(1, last_flush_ms=None if since_ms is None else 1_000_000 - since_ms)
+    assert rate_milli(before, offered, 1_000_000, span_ms) == rate
+
+
+def test_a_publication_is_complete_up_to_the_flush_less_the_delay() -> None:
+    publication = publication_of(ItemKey("ip#a", "month#2026-11"), "us-east-1", _item(5), 7, 100_000, 4_000, 99)
+    assert (publication.pk, publication.period, publication.home) == ("ip#a", "month#2026-11", "us-east-1")
+    assert (publication.at_ms, publication.lag_ms, publication.rate_milli) == (96_000, 4_000, 7)
+    assert (publication.item, publication.expires_seconds) == (_item(5), 99)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "caps", "due"),
+    [
+        (_item(4), _item(5), CAPS, True),
+        (_item(5), _item(9), CAPS, False),
+        (_item(5), _item(10), {}, False),
+        (_item(5), _item(10), None, False),
+        (_item(4), _item(5), {"day": 10_000, "month": 100}, True),
+        (_item(4), _item(5), {"day": 10_000, "month": 10_000}, False),
+        (_item(4, day=6), _item(5, day=6), CAPS, False),  # of a day that this batch did not touch
+    ],
+)
+def test_it_is_due_when_any_limit_passes_a_mark(
+    before: TallyItem, after: TallyItem, caps: dict[str, int] | None, due: bool
+) -> None:
+    assert should_publish(before, after, caps, {7: 1}, 1, "marks") is due  # type: ignore[arg-type]
+
+
+def test_every_charged_flush_is_due_when_asked_for_and_no_other() -> None:
+    assert should_publish(_item(5), _item(6), CAPS, {7: 1}, 1, "every")  # type: ignore[arg-type]
+    assert not should_publish(_item(5), _item(5), CAPS, {}, 1, "every")  # type: ignore[arg-type]
+    assert not should_publish(_item(5), _item(6), None, {7: 1}, 1, "every")
