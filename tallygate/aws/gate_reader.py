@@ -1,0 +1,77 @@
+"""The gate in DynamoDB, read by the request path: one Query for each partition, all at the same time, eventually
+consistent (half the price, and the replica is behind anyway)."""
+
+from collections.abc import Collection
+
+from tallygate.aws.dynamodb_http import Answer, Operation, Sends
+from tallygate.aws.gate_rows import Row, partition_of, plan_of
+from tallygate.core import names
+from tallygate.core.gate import Partition, ReadFailure, Reading
+from tallygate.core.periods import HOUR_MS, hour_of
+from tallygate.core.plans import Plan
+
+
+class GateReader:
+    """Gate on the local replica of the gate table. `deadline_ms` is for all reads of a round together."""
+
+    def __init__(self, client: Sends, table: str, deadline_ms: int) -> None:
+        self._client = client
+        self._table = table
+        self._deadline_ms = deadline_ms
+
+    def read(self, partitions: Collection[str], *, plans: bool, now_ms: int) -> Reading:
+        """See Gate.read."""
+        # From the previous hour upward: rows of hours, of months, and the profile, in that order.
+        lowest = names.HOUR_SK + hour_of(now_ms - HOUR_MS)
+        operations = [self._query(pk, lowest) for pk in partitions]
+        if plans:
+            operations.append(self._query(names.PLANS_PK))
+        answers, took_ms = self._client.send(operations, self._deadline_ms)
+        failures: list[ReadFailure] = []
+        found: dict[str, Partition] = {}
+        for pk, answer in zip(partitions, answers, strict=False):
+            partition = _partition(answer, now_ms)
+            if isinstance(partition, ReadFailure):
+                failures.append(partition)
+            else:
+                found[pk] = partition
+        return Reading(found, _plans(answers[-1], failures) if plans else None, tuple(failures), took_ms)
+
+    def _query(self, pk: str, lowest: str | None = None) -> Operation:
+        condition, named, values = "#pk = :pk", {"#pk": names.PK}, {":pk": {"S": pk}}
+        if lowest is not None:
+            condition, named["#sk"], values[":sk"] = f"{condition} AND #sk >= :sk", names.SK, {"S": lowest}
+        return Operation(
+            "Query",
+            {
+                "TableName": self._table,
+                "KeyConditionExpression": condition,
+                "ExpressionAttributeNames": named,
+                "ExpressionAttributeValues": values,
+            },
+        )
+
+
+def _partition(answer: Answer, now_ms: int) -> Partition | ReadFailure:
+    if isinstance(answer, ReadFailure):
+        return answer
+    try:
+        return partition_of(answer["Items"], now_ms)
+    except (KeyError, TypeError, ValueError) as error:
+        return ReadFailure(f"a row makes no sense: {type(error).__name__}: {error}", may_pass=False)
+
+
+def _plans(answer: Answer, failures: list[ReadFailure]) -> dict[str, Plan] | None:
+    """The plans that can be read; one that makes no sense is left out and said to be."""
+    if isinstance(answer, ReadFailure):
+        failures.append(answer)
+        return None
+    plans: dict[str, Plan] = {}
+    rows: list[Row] = answer.get("Items", [])
+    for row in rows:
+        try:
+            plan = plan_of(row)
+            plans[plan.name] = plan
+        except (KeyError, TypeError, ValueError) as error:
+            failures.append(ReadFailure(f"a plan makes no sense: {type(error).__name__}: {error}", may_pass=False))
+    return plans

@@ -1,0 +1,100 @@
+"""Rows of the gate as the request path reads them. Apart from `rows`, which knows the tally and more: a cold start pays
+for every module.
+
+A row that outlived its expiry is not there: deletion may take days.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, get_args
+
+from tallygate.core import names
+from tallygate.core.credentials import StoredKey
+from tallygate.core.gate import Partition
+from tallygate.core.plans import WINDOWS, Limit, OnUnavailable, Plan
+from tallygate.core.usage import HomeUsage
+
+ON_UNAVAILABLE: Final[tuple[OnUnavailable, ...]] = get_args(OnUnavailable)
+
+Row = Mapping[str, Mapping[str, Any]]
+"""An item as DynamoDB's low-level API has it: `{"n": {"N": "7"}}`."""
+
+
+def partition_of(rows: Iterable[Row], now_ms: int) -> Partition:
+    """An identifier's rows. Of a kind that is not known here (another version's), a row is passed over."""
+    homes: list[HomeUsage] = []
+    key: StoredKey | None = None
+    for row in rows:
+        if names.EXPIRES in row and _number(row, names.EXPIRES) * 1000 <= now_ms:
+            continue
+        sort_key = row[names.SK]["S"]
+        if sort_key == names.PROFILE_SK:
+            key = stored_key(row)
+        elif sort_key.startswith(names.MONTH_SK):
+            homes.append(home_usage(row))
+    return Partition(tuple(homes), key)
+
+
+def home_usage(row: Row) -> HomeUsage:
+    """What a home published: `month#2026-11#us-east-1`."""
+    month, _, home = row[names.SK]["S"].removeprefix(names.MONTH_SK).partition("#")
+    return HomeUsage(
+        home=home,
+        month=month,
+        units=_number(row, names.UNITS),
+        charged=_number(row, names.CHARGED),
+        denied=_number(row, names.DENIED),
+        days=_days(row),
+        rate_milli=_number(row, names.RATE_MILLI),
+        at_ms=_number(row, names.AT_MS),
+        lag_ms=_number(row, names.LAG_MS),
+    )
+
+
+def counted(row: Row, home: str, month: str) -> HomeUsage:
+    """An item of a home's tally in the same form: exact up to the newest call that was counted."""
+    return HomeUsage(
+        home=home,
+        month=month,
+        units=_number(row, names.UNITS),
+        charged=_number(row, names.CHARGED),
+        denied=_number(row, names.DENIED),
+        days=_days(row),
+        at_ms=_number(row, names.LAST_FLUSH_MS),
+    )
+
+
+def stored_key(row: Row) -> StoredKey:
+    """A key from its profile."""
+    return StoredKey(
+        hash=row[names.KEY_HASH]["S"],
+        plan=row[names.KEY_PLAN]["S"],
+        status=row[names.KEY_STATUS]["S"],
+        expires_ms=_number(row, names.KEY_EXPIRES_MS) if names.KEY_EXPIRES_MS in row else None,
+    )
+
+
+def plan_of(row: Row) -> Plan:
+    """A plan from its row. ValueError when it asks for something that is not known here: half a plan is no plan."""
+    limits = []
+    for limit in row[names.PLAN_LIMITS]["L"]:
+        per, window = limit["M"][names.LIMIT_PER]["S"], limit["M"][names.LIMIT_WINDOW]["S"]
+        if per not in names.KINDS or window not in WINDOWS:
+            raise ValueError(f"a limit per {per} and {window}")
+        limits.append(Limit(per, _number(limit["M"], names.LIMIT_QUOTA), window))
+    on_unavailable = row[names.PLAN_ON_UNAVAILABLE]["S"]
+    if on_unavailable not in ON_UNAVAILABLE:
+        raise ValueError(f"{names.PLAN_ON_UNAVAILABLE} {on_unavailable}")
+    return Plan(row[names.SK]["S"], tuple(limits), row[names.PLAN_ANONYMOUS]["BOOL"], on_unavailable)
+
+
+def _number(row: Row, name: str) -> int:
+    attribute = row.get(name)
+    return int(attribute["N"]) if attribute else 0
+
+
+def _days(row: Row) -> dict[int, int]:
+    return {
+        int(name[1:]): _number(row, name)
+        for name in row
+        if len(name) == 3 and name[0] == names.DAY_PREFIX and name[1:].isdecimal()
+    }

@@ -1,0 +1,46 @@
+"""Exact counts for a caller who asks: the tally of each home, read with strong consistency."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tallygate.aws.dynamodb_http import Operation, Sends
+from tallygate.aws.gate_rows import counted
+from tallygate.core import names
+from tallygate.core.gate import ReadFailure
+from tallygate.core.usage import HomeUsage
+
+DEADLINE_MS: Final = 1_000
+"""For each home: it may be on the other side of the world, 300 ms and a handshake away."""
+
+
+class TallyReader:
+    """Reads the tally tables, which have one name in all homes."""
+
+    def __init__(self, homes: Mapping[str, Sends], table: str) -> None:
+        self._homes = homes
+        self._table = table
+
+    @property
+    def homes(self) -> tuple[str, ...]:
+        return tuple(self._homes)
+
+    def read(self, home: str, partitions: Sequence[str], month: str) -> list[HomeUsage] | ReadFailure:
+        """What `home` counted for each partition in `month`, 0 where it counted nothing; or why it cannot be told."""
+        operations = [
+            Operation(
+                "GetItem",
+                {
+                    "TableName": self._table,
+                    "Key": {names.PK: {"S": pk}, names.SK: {"S": names.MONTH_SK + month}},
+                    "ConsistentRead": True,
+                },
+            )
+            for pk in partitions
+        ]
+        counts = []
+        for answer in self._homes[home].send(operations, DEADLINE_MS).answers:
+            if isinstance(answer, ReadFailure):
+                return answer
+            row = answer.get("Item")
+            counts.append(counted(row, home, month) if row else HomeUsage(home, month))
+        return counts

@@ -1,0 +1,44 @@
+"""The gate as the request path sees it: one round of reads brings all that a decision needs."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tallygate.core.credentials import StoredKey
+from tallygate.core.plans import Plan
+from tallygate.core.usage import HomeUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """What the gate holds of one identifier: the rows of all homes, and the profile when it is a key."""
+
+    homes: tuple[HomeUsage, ...] = ()
+    key: StoredKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailure:
+    """Why there is no answer. `may_pass` tells a slow or busy store from a fault of ours or of the deployment."""
+
+    reason: str
+    may_pass: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one round of reads brought. What was asked for and is not here could not be read; `failures` say why."""
+
+    partitions: Mapping[str, Partition] = field(default_factory=dict)
+    plans: Mapping[str, Plan] | None = None
+    failures: tuple[ReadFailure, ...] = ()
+    took_ms: int = 0
+
+
+class Gate(Protocol):
+    """Where published counts, keys and plans are read."""
+
+    def read(self, partitions: Collection[str], *, plans: bool, now_ms: int) -> Reading:
+        """The partitions named by their keys (`ip#203.0.113.7`), and all plans if asked. Returns in time, with or
+        without them; never raises for a store that does not answer."""
+        ...

@@ -1,0 +1,63 @@
+"""Rate-limit header fields of an answer: those of the IETF draft, and the older ones that many clients read.
+
+Draft: draft-ietf-httpapi-ratelimit-headers-11, structured fields (RFC 9651). Its parameters are about to be renamed
+(`r` to `a`, `t` to `w`), so they are a value here.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tallygate.core.decide import Checked, Decision, seconds_until
+
+MAX_INTEGER: Final = 999_999_999_999_999  # RFC 9651, section 3.3.1: at most 15 digits
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Names of parameters in one version of the draft: what remains, and in how many seconds there is more."""
+
+    remaining: str
+    seconds: str
+
+
+DRAFT_11: Final = Draft(remaining="r", seconds="t")
+
+EXPOSED: Final = (
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+)
+"""What a script in a browser may read."""
+
+
+def rate_limit_headers(decision: Decision, now_ms: int, draft: Draft = DRAFT_11) -> dict[str, str]:
+    """Header fields that tell the limits of `decision`; empty when none was checked. `X-RateLimit-*` speak of the limit
+    with the least remaining, its reset in Unix seconds (the usual reading)."""
+    headers = {}
+    if decision.limits:
+        tightest = min(decision.limits, key=lambda checked: (checked.remaining, checked.renews_ms))
+        headers = {
+            "RateLimit-Policy": ", ".join(
+                f'"{checked.limit.name}";q={_integer(checked.limit.quota)};w={checked.window_ms // 1000}'
+                for checked in decision.limits
+            ),
+            "RateLimit": ", ".join(_remaining(checked, now_ms, draft) for checked in decision.limits),
+            "X-RateLimit-Limit": str(tightest.limit.quota),
+            "X-RateLimit-Remaining": str(tightest.remaining),
+            "X-RateLimit-Reset": str(seconds_until(tightest.renews_ms, 0)),
+        }
+    if decision.retry_after_seconds is not None:
+        headers["Retry-After"] = str(decision.retry_after_seconds)
+    return headers
+
+
+def _remaining(checked: Checked, now_ms: int, draft: Draft) -> str:
+    seconds = seconds_until(checked.renews_ms, now_ms)
+    return f'"{checked.limit.name}";{draft.remaining}={_integer(checked.remaining)};{draft.seconds}={seconds}'
+
+
+def _integer(value: int) -> int:
+    return min(value, MAX_INTEGER)

@@ -1,0 +1,150 @@
+"""The verdict: all that the authorizer tells whoever answers the call, as a JSON string in the authorizer's context.
+
+It comes from the gateway, not from the caller; whoever answers still takes nothing for granted, since a gateway may be
+set up wrongly.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, cast
+
+from tallygate.core.decide import Checked, Decision, Refusal
+from tallygate.core.lines import UsageLine
+from tallygate.core.names import KINDS, Kind
+from tallygate.core.plans import Caps, Limit
+
+CONTEXT_KEY: Final = "tallygate"
+"""The one name under which the verdict stands in the context."""
+
+KeyFault = Literal["malformed", "unknown", "revoked", "expired"]
+
+STATUS: Final[dict[Refusal, int]] = {"quota": 429, "key": 401, "unavailable": 503}
+
+
+class InvalidVerdictError(ValueError):
+    """What stands in the context is no verdict of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One call, who made it, who pays for it, and the decision. `key` is a key id, never a secret. `plan` is None when
+    no plan governed the call; `key_fault` says what is wrong with a refused key."""
+
+    ip: str
+    home: str
+    region: str
+    units: int
+    decision: Decision
+    ref: str | None = None
+    key: str | None = None
+    plan: str | None = None
+    charge: tuple[Kind, ...] = ()
+    caps: Caps = field(default_factory=dict)
+    key_fault: KeyFault | None = None
+
+    def identifier(self, kind: Kind) -> str | None:
+        return (self.ip, self.ref, self.key)[KINDS.index(kind)]
+
+    def line(self, id: str, timestamp_ms: int, status: int) -> UsageLine:
+        """The usage line of this call, answered with `status`. A refused call uses up nothing."""
+        return UsageLine(
+            id=id,
+            timestamp_ms=timestamp_ms,
+            home=self.home,
+            region=self.region,
+            ip=self.ip,
+            ref=self.ref,
+            key=self.key,
+            units=self.units if self.decision.allowed else 0,
+            status=status,
+            charge=self.charge,
+            caps=self.caps,
+            verdict=self.decision.refusal,
+        )
+
+    def to_json(self) -> str:
+        decision = self.decision
+        fields: dict[str, Any] = {
+            "ip": self.ip,
+            "ref": self.ref,
+            "key": self.key,
+            "plan": self.plan,
+            "charge": self.charge,
+            "caps": self.caps,
+            "home": self.home,
+            "region": self.region,
+            "units": self.units,
+            "key_fault": self.key_fault,
+            "decision": {
+                "allowed": decision.allowed,
+                "refusal": decision.refusal,
+                "retry_after_seconds": decision.retry_after_seconds,
+                "limits": [_checked_fields(checked) for checked in decision.limits],
+            },
+        }
+        return json.dumps({name: value for name, value in fields.items() if value is not None}, separators=(",", ":"))
+
+
+def verdict_of(text: object) -> Verdict:
+    """The verdict of a context. InvalidVerdictError when it is none."""
+    try:
+        fields = json.loads(cast(str, text))
+        decision = fields["decision"]
+        return Verdict(
+            ip=_text(fields["ip"]),
+            ref=fields.get("ref"),
+            key=fields.get("key"),
+            plan=fields.get("plan"),
+            charge=tuple(fields["charge"]),
+            caps=fields["caps"],
+            home=_text(fields["home"]),
+            region=_text(fields["region"]),
+            units=int(fields["units"]),
+            key_fault=fields.get("key_fault"),
+            decision=Decision(
+                limits=tuple(_checked(checked) for checked in decision["limits"]),
+                refusal=None if decision["allowed"] is True else _refusal(decision["refusal"]),
+                retry_after_seconds=decision["retry_after_seconds"],
+            ),
+        )
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise InvalidVerdictError(f"not a verdict: {type(error).__name__}") from None
+
+
+def _checked_fields(checked: Checked) -> dict[str, object]:
+    limit = checked.limit
+    return {
+        "per": limit.per,
+        "window": limit.window,
+        "quota": limit.quota,
+        "used": checked.used,
+        "remaining": checked.remaining,
+        "window_ms": checked.window_ms,
+        "reset_ms": checked.reset_ms,
+        "refuses": checked.refuses,
+        "opens_ms": checked.opens_ms,
+    }
+
+
+def _checked(fields: dict[str, Any]) -> Checked:
+    return Checked(
+        limit=Limit(fields["per"], int(fields["quota"]), fields["window"]),
+        used=int(fields["used"]),
+        window_ms=int(fields["window_ms"]),
+        reset_ms=int(fields["reset_ms"]),
+        refuses=bool(fields["refuses"]),
+        opens_ms=int(fields["opens_ms"]),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    return value
+
+
+def _refusal(value: object) -> Refusal:
+    for refusal in STATUS:
+        if value == refusal:
+            return refusal
+    raise ValueError

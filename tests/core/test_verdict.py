@@ -1,0 +1,134 @@
+"""The verdict arrives as it was given, or not at all; and it tells callers what is wrong without telling too much."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallygate.core import keys
+from tallygate.core.credentials import StoredKey, fault_of
+from tallygate.core.decide import Checked, Decision
+from tallygate.core.lines import format_line, parse_line
+from tallygate.core.plans import Limit
+from tallygate.core.problems import problem_of
+from tallygate.core.verdict import InvalidVerdictError, KeyFault, Verdict, verdict_of
+
+CHECKED = Checked(Limit("ip", 200, "day"), 13, 86_400_000, 1_795_219_200_000)
+SPENT = Checked(Limit("ip", 10, "day"), 10, 86_400_000, 1_795_219_200_000, True, 1_795_219_200_000)
+NOW = 1_795_176_000_250
+
+
+def verdict(decision: Decision, key_fault: KeyFault | None = None) -> Verdict:
+    return Verdict(
+        ip="203.0.113.7",
+        ref="shop.example",
+        plan="anonymous",
+        charge=("ip", "ref"),
+        caps={"ip": {"day": 200}},
+        home="us-east-1",
+        region="eu-west-1",
+        units=1,
+        decision=decision,
+        key_fault=key_fault,
+    )
+
+
+VERDICTS = [
+    verdict(Decision((CHECKED,))),
+    verdict(Decision((SPENT, CHECKED), "quota", 43_200)),
+    verdict(Decision((), "unavailable", 5)),
+    verdict(Decision(refusal="key"), "revoked"),
+    Verdict("unknown", "us-east-1", "us-east-1", 0, Decision()),
+]
+
+
+@pytest.mark.parametrize("given_verdict", VERDICTS)
+def test_a_verdict_arrives_as_it_was_given(given_verdict: Verdict) -> None:
+    assert verdict_of(given_verdict.to_json()) == given_verdict
+
+
+@given(
+    st.none() | st.text() | st.integers() | st.recursive(st.text() | st.none(), lambda x: st.lists(x)).map(json.dumps)
+)
+def test_what_is_no_verdict_is_refused(context: object) -> None:
+    with pytest.raises(InvalidVerdictError):
+        verdict_of(context)
+
+
+@pytest.mark.parametrize("name", ["ip", "home", "region", "units", "charge", "caps", "decision"])
+def test_half_a_verdict_is_refused(name: str) -> None:
+    fields = json.loads(VERDICTS[0].to_json())
+    del fields[name]
+    with pytest.raises(InvalidVerdictError):
+        verdict_of(json.dumps(fields))
+
+
+@pytest.mark.parametrize("allowed", [False, None, "true", 1])
+def test_only_true_lets_a_call_through(allowed: object) -> None:
+    fields = json.loads(VERDICTS[0].to_json())
+    fields["decision"]["allowed"] = allowed
+    with pytest.raises(InvalidVerdictError):
+        verdict_of(json.dumps(fields))
+
+
+@pytest.mark.parametrize("given_verdict", VERDICTS)
+def test_the_usage_line_of_a_verdict_is_one_that_is_counted(given_verdict: Verdict) -> None:
+    line = given_verdict.line("request-1", NOW, 200)
+    assert parse_line(json.loads(format_line(line))) == line
+    assert line.verdict == given_verdict.decision.refusal
+    assert line.units == (given_verdict.units if given_verdict.decision.allowed else 0)
+
+
+def test_a_spent_quota_names_the_violated_policies_and_no_others() -> None:
+    problem = problem_of(VERDICTS[1])
+    assert problem is not None
+    assert problem.body() == {
+        "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+        "title": "Quota exceeded",
+        "status": 429,
+        "detail": "Try again in 43200 s.",
+        "violated-policies": ["ip-day"],
+    }
+
+
+@pytest.mark.parametrize("fault", ["malformed", "unknown", "revoked", "expired"])
+def test_a_bad_key_is_told_what_is_wrong_with_it(fault: KeyFault) -> None:
+    problem = problem_of(verdict(Decision(refusal="key"), fault))
+    assert problem is not None
+    assert problem.status == 401
+    assert problem.headers["WWW-Authenticate"].startswith("Bearer ")
+    assert {"malformed": "not one of ours", "unknown": "no such", "revoked": "revoked", "expired": "expired"}[
+        fault
+    ] in problem.detail
+
+
+def test_unreadable_usage_is_our_fault_and_temporary() -> None:
+    problem = problem_of(VERDICTS[2])
+    assert problem is not None
+    assert (problem.status, problem.type.rpartition("#")[2]) == (503, "temporary-reduced-capacity")
+
+
+def test_an_admitted_call_is_no_problem() -> None:
+    assert problem_of(VERDICTS[0]) is None
+
+
+SECRET = keys.mint("prod", lambda alphabet: alphabet[0])
+HASH = keys.secret_hash(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (StoredKey(HASH, "pro", "active"), None),
+        (StoredKey(HASH, "pro", "active", NOW + 1), None),
+        (StoredKey(HASH, "pro", "active", NOW), "expired"),
+        (StoredKey(HASH, "pro", "revoked", NOW - 1), "revoked"),
+        (StoredKey(HASH, "pro", "who knows"), "revoked"),
+        (StoredKey(HASH[:16] + "0" * 48, "pro", "active"), "unknown"),
+        (StoredKey(HASH[:16], "pro", "revoked"), "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_a_key_is_as_good_as_its_profile(stored: StoredKey | None, expected: KeyFault | None) -> None:
+    assert fault_of(stored, HASH, NOW) == expected
