@@ -7,17 +7,12 @@ from aws_cdk.aws_apigatewayv2_authorizers import HttpLambdaAuthorizer, HttpLambd
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
-PATHS = ("/v1/whoami", "/v1/usage")
+from tallygate.core.headers import EXPOSED
+from tallygate.core.routes import USAGE_PATH, WHOAMI_PATH
+
+PATHS = (WHOAMI_PATH, USAGE_PATH)
 METHODS = (apigateway.HttpMethod.GET, apigateway.HttpMethod.HEAD)
 REQUEST_HEADERS = ("authorization", "content-type", "x-api-key")
-EXPOSED_HEADERS = (
-    "RateLimit",
-    "RateLimit-Policy",
-    "Retry-After",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-)
 
 
 class MeteredApi(Construct):
@@ -35,7 +30,7 @@ class MeteredApi(Construct):
                 allow_origins=["*"],
                 allow_methods=[apigateway.CorsHttpMethod.GET, apigateway.CorsHttpMethod.HEAD],
                 allow_headers=list(REQUEST_HEADERS),
-                expose_headers=list(EXPOSED_HEADERS),
+                expose_headers=list(EXPOSED),
                 max_age=Duration.days(1),
             ),
         )
