@@ -1,5 +1,7 @@
 """`tallygate demo`: an access log through three regions of this machine, and every count beside the log's own."""
 
+import os
+import shutil
 import signal
 import sys
 import time
@@ -16,10 +18,10 @@ from tallygate.cli.demo_report import DemoReport
 from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, print_json
 from tallygate.cli.phases import Phases
-from tallygate.cli.world import config_option, port_option, show_world, start
+from tallygate.cli.world import DEMO_KEYS, config_option, port_option, show_world, start
 from tallygate.demo.access_log import LogLine, read_log
 from tallygate.demo.run import run
-from tallygate.demo.sample import SAMPLE
+from tallygate.demo.sample import SAMPLE, SCRAPER
 from tallygate.demo.sender import NoAnswersError
 from tallygate.local.world import World
 
@@ -87,15 +89,21 @@ def stay_up(world: World, out: Console) -> None:
     endpoint = next(iter(world.endpoints.values()))
     out.print()
     show_world(world, out)
-    out.print(f"""
-Try
+    key = world.notes[DEMO_KEYS][-1]["secret"]
+    command = "tallygate" if shutil.which("tallygate") else os.path.relpath(sys.argv[0])
+    out.print(
+        f"""
+Try, in another terminal (here X-Forwarded-For says who is calling)
   curl -i {endpoint.url}/v1/whoami
-  curl -s {endpoint.url}/v1/usage -H 'x-api-key: <a demo key>'
-  tallygate usage top ip
-  tallygate usage show ref shop.example
-  tallygate keys create --owner me --plan trial
+  curl -i {endpoint.url}/v1/whoami -H 'x-forwarded-for: {SCRAPER}'
+  curl -s {endpoint.url}/v1/usage -H 'x-api-key: {key}'
+  {command} usage top ip
+  {command} usage show key {key}
+  {command} keys create --owner me --plan {world.notes[DEMO_KEYS][0]["plan"]}
 
-Ctrl-C ends everything.""")
+Ctrl-C ends everything.""",
+        soft_wrap=True,
+    )
     try:
         while world.is_running():
             time.sleep(0.5)

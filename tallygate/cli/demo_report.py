@@ -47,14 +47,16 @@ class DemoReport:
                 out.print(
                     Text(f"  line {line.number}: {line.reason}: {line.text}", "dim"), no_wrap=True, overflow="ellipsis"
                 )
+            if len(outcome.skipped) > SHOWN_SKIPPED:
+                out.print(f"  … and {len(outcome.skipped) - SHOWN_SKIPPED:,} more")
         out.print()
         out.print(_counts(outcome))
         _verdict(outcome, out)
         out.print("\nThe quotas at work")
 
     def claimed(self, claim: Claim) -> None:
-        mark = Text("✓ ", "green") if claim.holds else Text("✗ ", "bold red")
-        self._out.print(mark + Text(claim.text) + Text(f"  ({claim.seen})", "dim"))
+        self._out.print(Text("✓ ", "green") if claim.holds else Text("✗ ", "bold red"), claim.text, sep="")
+        self._out.print(Text(f"    {claim.seen}", "dim"))
 
 
 def _answers(outcome: Outcome) -> Table:

@@ -1,5 +1,6 @@
 """The group of all subcommands."""
 
+import signal
 from typing import Any
 
 import click
@@ -21,11 +22,15 @@ class Tallygate(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with one_line_failures():
-            return super().invoke(ctx)
+        try:
+            with one_line_failures():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise SystemExit(128 + signal.SIGINT) from None
 
 
 @click.group(
+    "tallygate",
     cls=Tallygate,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""
@@ -39,10 +44,11 @@ Examples:
 
 \b
 Exit codes: 0 done, 1 failed or not as it should be, 2 not understood, 130 and 143 interrupted.
+TALLYGATE_WORLD: where the world on this machine keeps its state, to have a second one.
 Completion: tallygate completion --help
 """,
 )
-@click.version_option(package_name="tallygate", message="%(prog)s %(version)s")
+@click.version_option(package_name="tallygate", prog_name="tallygate", message="%(prog)s %(version)s")
 def main() -> None:
     """Tallygate meters and limits the calls of an API that runs in many AWS regions.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from tallygate.cli.failures import Failure
+from tallygate.cli.world import attach
 from tallygate.config import Config, load
 from tallygate.local.flavour import LOCAL_STAGE
 from tallygate.resources import Names
@@ -86,9 +87,7 @@ def target_options(command: Command) -> Command:
 def find_target(stage: str, profile: str | None, region: str | None, config_path: Path) -> Target:
     """The world that is up for `local`, unless AWS_ENDPOINT_URL names one; else the AWS account of the environment."""
     if stage == LOCAL_STAGE and ENDPOINT_VARIABLE not in os.environ:
-        from tallygate.local.world import World
-
-        world = World.attach()
+        world = attach()
         return Target(world.config, world.names, region, lambda region: world.aws.client("dynamodb", region))
     config = load(config_path)
     if stage not in config.service.stages:

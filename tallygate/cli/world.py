@@ -1,5 +1,6 @@
 """`tallygate up`, `down` and `endpoints`: the world on this machine, to work against."""
 
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -9,12 +10,13 @@ import click
 from rich.console import Console
 
 from tallygate.aws.key_store import KeyStore
+from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.phases import Phases
 from tallygate.demo.keys import DemoKey, give_out_keys
 from tallygate.local.errors import WorldError
 from tallygate.local.flavour import LOCAL_STAGE
-from tallygate.local.world import PROJECT, World
+from tallygate.local.world import DIRECTORY, PROJECT, World
 
 DEMO_KEYS: Final = "demo_keys"
 
@@ -31,9 +33,22 @@ config_option = click.option(
 )
 
 
+def world_directory() -> Path:
+    """Where the world of this machine keeps its state. TALLYGATE_WORLD names another place, for a second one."""
+    return Path(os.environ.get("TALLYGATE_WORLD", DIRECTORY))
+
+
+def attach() -> World:
+    """The world that is up."""
+    world = World.attach(world_directory())
+    if not world.endpoints:
+        raise Failure(f"the local world is still starting; its log is {world.log_path}")
+    return world
+
+
 def start(config_path: Path, port: int | None, phases: Phases, *, detached: bool) -> tuple[World, list[DemoKey]]:
     """A world that is ready to be called, and the keys given out in it."""
-    world = World.start(config_path, port=port, detached=detached, report=phases)
+    world = World.start(config_path, port=port, detached=detached, directory=world_directory(), report=phases)
     try:
         with phases.phase("keys"):
             gate = world.aws.client("dynamodb", world.config.service.administrative_region)
@@ -75,7 +90,7 @@ def up(port: int | None, config_path: Path) -> None:
 def down() -> None:
     """End what `tallygate up` or a demo that was killed left running. No harm when there is nothing."""
     try:
-        world = World.attach()
+        world = World.attach(world_directory())
     except WorldError as error:
         click.echo(f"Nothing to end: {error}")
         return
@@ -93,7 +108,7 @@ def endpoints(as_json: bool) -> None:
       tallygate endpoints
       tallygate endpoints --json | jq -r .aws
     """
-    world = World.attach()
+    world = attach()
     if as_json:
         print_json(document(world))
     else:

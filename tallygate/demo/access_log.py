@@ -68,7 +68,7 @@ def parse_line(number: int, line: bytes) -> LogLine | Skipped:
 
 
 def _is_address(text: str) -> bool:
-    """An address that means something elsewhere too: one with a zone names an interface of the machine that logged it."""
+    """An address that means something elsewhere too: a zone is an interface of the machine that logged it."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

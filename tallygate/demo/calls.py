@@ -7,7 +7,7 @@ from typing import Final
 
 from tallygate.demo.access_log import LogLine
 
-CLIENTS_PER_KEYED: Final = 3
+CLIENTS_PER_KEYED: Final = 5
 """One client address of this many has a key, and forgets it at every fourth call."""
 CALLS_PER_MISTYPED: Final = 50
 

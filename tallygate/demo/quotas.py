@@ -16,6 +16,8 @@ from tallygate.demo.sender import Answer
 PLACES: Final = {"us-east-1": "Virginia", "eu-west-1": "Ireland", "ap-southeast-2": "Sydney"}
 ADDRESSES: Final = ipaddress.ip_network("198.18.0.0/15")
 """For tests of networks (RFC 2544): nobody's visitor comes from there."""
+SETTLE_SECONDS: Final = 1.1
+"""An authorizer that saw a caller far from every limit may take a second until it looks again."""
 ROUNDS: Final = 8
 MOST_CALLS: Final = 1_000
 """A quota above it is not spent for a demonstration."""
@@ -83,10 +85,10 @@ class Quotas:
         asked = [Call(region, client) for client in spenders.values() for region in self._regions]
         refused = [answer for answer in self._send(asked) if answer.status == 429 and "retry-after" in answer.headers]
         return Claim(
-            f"past {limit.quota} free calls a {limit.window} an address is refused in every region, whichever it used",
+            f"an address past {limit.quota} free calls a {limit.window} is refused in every region",
             spent and len(refused) == len(asked),
-            f"429 to {len(refused)} of {len(asked)} further calls"
-            + (f", Retry-After {refused[0].headers['retry-after']} s" if refused else "")
+            f"429 to {len(refused)} of {len(asked)} more calls, by {len(spenders)} addresses that used one region each"
+            + (f"; Retry-After: {refused[0].headers['retry-after']}" if refused else "")
             + ("" if spent else "; the quota was not spent before"),
         )
 
@@ -124,9 +126,13 @@ class Quotas:
                 left[answer.call] -= answer.status == 200
             self._catch_up()
             if not any(left.values()):
+                time.sleep(SETTLE_SECONDS)
                 return True
             # Near a limit a call may be refused for a moment, by an estimate.
-            time.sleep(min((int(answer.headers.get("retry-after", 1)) for answer in answers), default=1))
+            waits = [int(answer.headers.get("retry-after", 1)) for answer in answers if answer.status == 429]
+            if not waits:
+                return False
+            time.sleep(min(waits))
         return False
 
     def _ask(self, call: Call) -> Answer:
