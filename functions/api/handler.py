@@ -1,0 +1,24 @@
+"""The API function: every call that the authorizer judged, refused or answered."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.api.metering import Meter, Response
+from functions.api.routes import app
+from tallygate.aws.telemetry import Telemetry
+from tallygate.core.verdict import Verdict
+
+logger = Logger()
+meter = Meter(logger, Telemetry(Metrics()))
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> Response:
+    """Answer one call."""
+
+    def serve(verdict: Verdict) -> Response:
+        app.context["verdict"] = verdict
+        return app.resolve(event, context)
+
+    return meter.answer(event, serve)

@@ -1,0 +1,72 @@
+"""The gate as this container sees it: read when it must be, remembered while that is good enough, and used beyond that
+when it cannot be read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from functions.authorizer.snapshots import Snapshot, Snapshots
+from tallygate.core.gate import Gate, Partition, Reading
+from tallygate.core.plans import OnUnavailable, Plan
+
+PLANS_GOOD_MS: Final = 30_000
+"""A changed plan holds everywhere within this."""
+LAST_RESORT_MS: Final = 300_000
+"""A snapshot older than this says nothing about a caller any more."""
+FAILED_ROUNDS: Final = 3
+PAUSE_MS: Final = 1_000
+"""After FAILED_ROUNDS in a row, a store is left alone for this long: every caller would wait out the deadline for
+nothing."""
+
+
+class GateView:
+    """Snapshots of identifiers, and the plans, in front of a Gate. `home` is the one that counts this region's
+    calls."""
+
+    def __init__(self, gate: Gate, home: str, snapshots: Snapshots) -> None:
+        self._gate = gate
+        self._home = home
+        self._snapshots = snapshots
+        self._plans: Mapping[str, Plan] = {}
+        self._plans_read_ms: int | None = None
+        self._failed_rounds = 0
+        self._paused_until_ms = 0
+
+    def look(self, pks: Sequence[str], now_ms: int) -> tuple[list[Snapshot], Reading | None]:
+        """The snapshot of each partition, read in one round unless all are still good; and what that round brought."""
+        snapshots = [self._snapshots.of(pk) for pk in pks]
+        wanted = [pk for pk, snapshot in zip(pks, snapshots, strict=True) if snapshot.good_until_ms <= now_ms]
+        plans = self._plans_read_ms is None or now_ms - self._plans_read_ms >= PLANS_GOOD_MS
+        if now_ms < self._paused_until_ms or not (wanted or plans):
+            return snapshots, None
+        reading = self._gate.read(wanted, plans=plans, now_ms=now_ms)
+        for pk, snapshot in zip(pks, snapshots, strict=True):
+            partition = reading.partitions.get(pk)
+            if partition is not None:
+                snapshot.renew(partition, self._home, now_ms)
+        if reading.plans is not None:
+            self._plans, self._plans_read_ms = reading.plans, now_ms
+        self._failed_rounds = self._failed_rounds + 1 if reading.failures else 0
+        if self._failed_rounds >= FAILED_ROUNDS:
+            self._paused_until_ms = now_ms + PAUSE_MS
+        return snapshots, reading
+
+    @property
+    def has_plans(self) -> bool:
+        """Whether plans were read at all, be there any or not."""
+        return self._plans_read_ms is not None
+
+    def plan(self, name: str) -> Plan | None:
+        return self._plans.get(name)
+
+    def anonymous_plan(self) -> Plan | None:
+        return next((plan for plan in self._plans.values() if plan.anonymous), None)
+
+    def on_unavailable(self, *, keyed: bool) -> OnUnavailable:
+        """What holds for a caller whose plan is not known: `deny` if any plan that they could be on says so."""
+        possible = [plan for plan in self._plans.values() if plan.anonymous != keyed]
+        return "deny" if any(plan.on_unavailable == "deny" for plan in possible) else "allow"
+
+
+def usable(snapshot: Snapshot, now_ms: int) -> Partition | None:
+    """What a decision may rest on, read just now or not; None when it is too old, or was never read."""
+    return snapshot.partition if now_ms - snapshot.read_ms <= LAST_RESORT_MS else None

@@ -1,0 +1,156 @@
+"""Judging a call: who is it, is the key good, which plan governs it, and may it be answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from functions.authorizer.call import Call
+from functions.authorizer.gate_view import GateView, usable
+from functions.authorizer.snapshots import Snapshot
+from tallygate.aws.settings import AuthorizerSettings
+from tallygate.core.credentials import fault_of
+from tallygate.core.decide import Decision, Request, decide
+from tallygate.core.gate import Reading
+from tallygate.core.identity import UNKNOWN_IP, Identity, identify, is_site
+from tallygate.core.keys import KEY_ID_CHARS, secret_hash, stage_of
+from tallygate.core.names import INVALID_KEY, Kind, pk_of
+from tallygate.core.plans import OnUnavailable, Plan
+from tallygate.core.routes import units_of
+from tallygate.core.usage import Admission, Usage
+from tallygate.core.verdict import KeyFault, Verdict
+
+REUSE_MS: Final = 1_000
+"""How long a snapshot of a caller far from every limit stands in for a read: a hot key would otherwise meet the 3,000
+reads/s of its partition."""
+REUSE_BELOW_PERCENT: Final = 50
+REFUSED_KEY_MS: Final = 5_000
+"""How long a key that is not good is remembered as such: not longer, since a new one may still be on its way."""
+UNAVAILABLE_RETRY_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict; what was read for it, None when that was not needed; and the plan that a caller is on but that is
+    not there."""
+
+    verdict: Verdict
+    reading: Reading | None = None
+    missing_plan: str | None = None
+
+
+class Judge:
+    """Judges the calls of one container."""
+
+    def __init__(self, settings: AuthorizerSettings, view: GateView) -> None:
+        self._settings = settings
+        self._view = view
+
+    def judge(self, call: Call) -> Judgement:
+        """Judge a call. A store that does not answer is no error: snapshots and plans say what happens then."""
+        settings = self._settings
+        identity = identify(call.headers, call.query, call.source_ip, settings.trusted_proxies, settings.ipv6_prefix)
+        if identity.credential is not None:
+            return self._keyed(call, identity, identity.credential)
+        charge: tuple[Kind, ...] = ("ip",)
+        pks = [pk_of("ip", identity.ip)]
+        if identity.ref is not None and is_site(identity.ref):
+            charge = ("ip", "ref")
+            pks.append(pk_of("ref", identity.ref))
+        found, reading = self._view.look(pks, call.at_ms)
+        plan = self._view.anonymous_plan()
+        snapshots = dict(zip(charge, found, strict=True))
+        return self._decided(call, identity, None, snapshots, plan, "the anonymous plan", reading)
+
+    def undecided(self, call: Call) -> Verdict:
+        """The verdict on a call when judging it failed for a reason that nobody foresaw."""
+        decision = _unavailable(self._view.on_unavailable(keyed=False))
+        return self._verdict(call, Identity(call.source_ip or UNKNOWN_IP), None, decision)
+
+    def _keyed(self, call: Call, identity: Identity, credential: str) -> Judgement:
+        if stage_of(credential) != self._settings.stage:
+            return Judgement(self._bad_key(call, identity, INVALID_KEY, "malformed"))
+        presented_hash = secret_hash(credential)
+        key = presented_hash[:KEY_ID_CHARS]
+        [snapshot], reading = self._view.look([pk_of("key", key)], call.at_ms)
+        partition = snapshot.partition
+        # A key that was once seen tells at least its plan, however long ago; one that was not there may be by now.
+        if partition is None or (partition.key is None and usable(snapshot, call.at_ms) is None):
+            decision = _unavailable(self._view.on_unavailable(keyed=True))
+            return Judgement(self._verdict(call, identity, key, decision, charge=("key",)), reading)
+        stored = partition.key
+        fault = fault_of(stored, presented_hash, call.at_ms)
+        if fault is not None or stored is None:
+            snapshot.good_until_ms = snapshot.read_ms + REFUSED_KEY_MS
+            counted_as = INVALID_KEY if fault == "unknown" else key
+            return Judgement(self._bad_key(call, identity, counted_as, fault or "unknown"), reading)
+        plan = self._view.plan(stored.plan)
+        return self._decided(call, identity, key, {"key": snapshot}, plan, stored.plan, reading)
+
+    def _decided(
+        self,
+        call: Call,
+        identity: Identity,
+        key: str | None,
+        snapshots: Mapping[Kind, Snapshot],
+        plan: Plan | None,
+        plan_name: str,
+        reading: Reading | None,
+    ) -> Judgement:
+        """Decide by `plan` on what is known of each charged identifier. Without a plan there is no limit to hold
+        anybody to: the call is answered or not as for a store that cannot be read."""
+        charge = tuple(snapshots)
+        if plan is None:
+            decision = _unavailable(self._view.on_unavailable(keyed=key is not None))
+            missing = plan_name if self._view.has_plans else None
+            return Judgement(self._verdict(call, identity, key, decision, charge=charge), reading, missing)
+        known: dict[Kind, Usage] = {
+            kind: snapshot.usage() for kind, snapshot in snapshots.items() if usable(snapshot, call.at_ms) is not None
+        }
+        if len(known) < len(snapshots) and plan.on_unavailable == "deny":
+            decision = _unavailable("deny")
+        else:
+            units = units_of(call.method, call.path)
+            request = Request(call.id, self._settings.home, units, tuple(known))
+            decision = decide(request, known, plan, call.at_ms)
+            self._remember(snapshots, decision, Admission(call.at_ms, units))
+        return Judgement(self._verdict(call, identity, key, decision, charge=charge, plan=plan), reading)
+
+    def _remember(self, snapshots: Mapping[Kind, Snapshot], decision: Decision, admission: Admission) -> None:
+        is_far = decision.allowed and decision.is_below(REUSE_BELOW_PERCENT)
+        for snapshot in snapshots.values():
+            snapshot.good_until_ms = snapshot.read_ms + REUSE_MS if is_far else 0
+            if decision.allowed and admission.units:
+                snapshot.admit(admission)
+
+    def _bad_key(self, call: Call, identity: Identity, counted_as: str, fault: KeyFault) -> Verdict:
+        return self._verdict(call, identity, counted_as, Decision(refusal="key"), key_fault=fault)
+
+    def _verdict(
+        self,
+        call: Call,
+        identity: Identity,
+        key: str | None,
+        decision: Decision,
+        *,
+        charge: tuple[Kind, ...] = (),
+        plan: Plan | None = None,
+        key_fault: KeyFault | None = None,
+    ) -> Verdict:
+        caps = plan.caps() if plan is not None else {}
+        return Verdict(
+            ip=identity.ip,
+            ref=identity.ref,
+            key=key,
+            plan=plan.name if plan is not None else None,
+            charge=charge,
+            caps={kind: caps[kind] for kind in charge if kind in caps},
+            home=self._settings.home,
+            region=self._settings.region,
+            units=units_of(call.method, call.path),
+            decision=decision,
+            key_fault=key_fault,
+        )
+
+
+def _unavailable(policy: OnUnavailable) -> Decision:
+    return Decision() if policy == "allow" else Decision((), "unavailable", UNAVAILABLE_RETRY_SECONDS)

@@ -1,0 +1,35 @@
+"""Metrics of a function (EMF): gathered over some seconds and printed as one line, since a line for each call would
+cost as much to ingest as its usage line. What an operator must hear of is printed at once."""
+
+from typing import Final
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+GATHER_MS: Final = 10_000
+"""At most this much is lost, and told late, when a container goes idle or away."""
+
+
+class Telemetry:
+    """Counts and durations of one container. Powertools itself prints a metric that has a hundred values."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._since_ms: int | None = None
+        self._is_urgent = False
+
+    def count(self, name: str, *, urgent: bool = False) -> None:
+        self._metrics.add_metric(name, MetricUnit.Count, 1)
+        self._is_urgent |= urgent
+
+    def took(self, name: str, milliseconds: int) -> None:
+        self._metrics.add_metric(name, MetricUnit.Milliseconds, milliseconds)
+
+    def flush(self, now_ms: int) -> None:
+        """Print what was gathered, if it is time. Call it at the end of each invocation."""
+        if self._since_ms is None:
+            self._since_ms = now_ms
+        if self._is_urgent or now_ms - self._since_ms >= GATHER_MS:
+            if self._metrics.metric_set:
+                self._metrics.flush_metrics()
+            self._since_ms, self._is_urgent = None, False

@@ -1,0 +1,52 @@
+"""What a container remembers is bounded, whoever calls."""
+
+from gateway import HOME, NOW, FakeGate, authorizer_event, published
+
+from functions.authorizer.call import call_of
+from functions.authorizer.gate_view import GateView
+from functions.authorizer.judge import Judge
+from functions.authorizer.snapshots import MAX_ADMISSIONS, Snapshot, Snapshots
+from tallygate.aws.settings import AuthorizerSettings
+from tallygate.core.gate import Partition
+from tallygate.core.usage import Admission
+
+
+def test_hostile_callers_push_out_each_other() -> None:
+    snapshots = Snapshots(most=10)
+    settings = AuthorizerSettings("prod", HOME, "gate", HOME, (HOME,), (), 64, 150)
+    judge = Judge(settings, GateView(FakeGate(), HOME, snapshots))
+    for number in range(200):
+        event = authorizer_event({"referer": f"https://s{number}.example/"}, at_ms=NOW + number, id=f"request-{number}")
+        judge.judge(call_of(event, NOW))
+    assert len(snapshots) == 10
+    # The one address behind all those sites was never forgotten: its 200 calls are spent.
+    event = authorizer_event({"referer": "https://s.example/"}, at_ms=NOW + 300)
+    assert judge.judge(call_of(event, NOW)).verdict.decision.refusal == "quota"
+
+
+def test_the_one_unused_for_longest_is_forgotten() -> None:
+    snapshots = Snapshots(most=2)
+    first, second = snapshots.of("ip#1"), snapshots.of("ip#2")
+    assert snapshots.of("ip#1") is first
+    snapshots.of("ip#3")
+    assert snapshots.of("ip#1") is first
+    assert snapshots.of("ip#2") is not second
+
+
+def test_admissions_are_merged_and_none_is_lost() -> None:
+    snapshot = Snapshot()
+    for number in range(1_000):
+        snapshot.admit(Admission(NOW + number, 2))
+    assert len(snapshot.admitted) == MAX_ADMISSIONS
+    assert sum(admission.units for admission in snapshot.admitted) == 2_000
+    assert snapshot.admitted[0].at_ms == NOW
+    assert snapshot.admitted[-1] == Admission(NOW + 999, 2)
+
+
+def test_what_the_home_has_counted_is_no_longer_kept() -> None:
+    snapshot = Snapshot()
+    for number in range(5):
+        snapshot.admit(Admission(NOW + number, 1))
+    away = published(7, at_ms=NOW + 10, home="eu-west-1")
+    snapshot.renew(Partition((published(3, at_ms=NOW + 2), away)), HOME, NOW + 5)
+    assert [admission.at_ms for admission in snapshot.admitted] == [NOW + 3, NOW + 4]
