@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from botocore.exceptions import BotoCoreError
+
 from tallygate.aws.plan_store import PlanStore
 from tallygate.config import Config, load
 from tallygate.local.assembly import read_assembly
@@ -117,6 +119,9 @@ class World:
                 with _phase(report, "synthesize"):
                     assembly = synthesis.result()
                 world._build(assembly, report)
+            except BotoCoreError as error:
+                world.stop()
+                raise WorldError(f"the emulator stopped answering ({error}); see {emulator.log_path}") from None
             except BaseException:
                 world.stop()
                 raise

@@ -1,10 +1,13 @@
 """An emulator of its own for this suite, with small templates instead of the app's: what is tested here is what we add
 to it."""
 
+import ipaddress
 import itertools
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +91,29 @@ def journal(tmp_path: Path) -> Path:
     file = tmp_path / "journal"
     file.touch()
     return file
+
+
+LISTENING = "0A"
+
+
+@pytest.fixture
+def listening() -> Callable[[int], set[str]]:
+    """Addresses on which a process listens, as `127.0.0.1:4566`; IPv6 ones stay as Linux writes them."""
+
+    def addresses(pid: int) -> set[str]:
+        sockets = set()
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                sockets.add(os.readlink(descriptor))
+        found = set()
+        for table in ("tcp", "tcp6", "udp", "udp6"):
+            for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+                _, local, _, state, *_, inode = row.split()[:10]
+                if f"socket:[{inode}]" in sockets and (state == LISTENING or table.startswith("udp")):
+                    host, _, port = local.partition(":")
+                    if len(host) == 8:
+                        host = str(ipaddress.IPv4Address(bytes.fromhex(host)[::-1]))  # little-endian
+                    found.add(f"{host}:{int(port, 16)}")
+        return found
+
+    return addresses

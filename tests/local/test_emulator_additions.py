@@ -284,6 +284,30 @@ def test_a_partial_answer_goes_on_from_the_lowest_failed_record(
     assert [json.loads(line) for line in journal.read_text().splitlines()] == [[0, 1, 2, 3], [2, 3]]
 
 
+def test_a_disabled_mapping_rests_and_goes_on_where_it_was(
+    create: Any, function: Any, aws: LocalAws, emulator: Emulator, eventually: Any, journal: Path
+) -> None:
+    create(
+        HOME,
+        {
+            "Stream": stream("paused"),
+            "Function": function("paused", FAILS_UNTIL_ALLOWED, {"JOURNAL": str(journal)}, Timeout=20),
+            "Mapping": mapping("paused", "paused"),
+        },
+    )
+    functions = aws.client("lambda", HOME)
+    (paused,) = functions.list_event_source_mappings(FunctionName="paused")["EventSourceMappings"]
+
+    put_numbers(aws, "paused", range(1))
+    eventually(lambda: journal.read_text() == "[0]\n")
+    functions.update_event_source_mapping(UUID=paused["UUID"], Enabled=False)
+    for number in (5, 6):
+        put_numbers(aws, "paused", range(number, number + 1))
+        emulator.ask("POST", "/_tallygate/flush")
+    functions.update_event_source_mapping(UUID=paused["UUID"], Enabled=True)
+    eventually(lambda: journal.read_text() == "[0]\n[5, 6]\n")
+
+
 def test_records_put_before_the_mapping_are_read_from_the_trim_horizon(
     create: Any, function: Any, aws: LocalAws, emulator: Emulator, eventually: Any, journal: Path
 ) -> None:

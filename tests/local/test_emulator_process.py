@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +17,6 @@ from tallygate.local.errors import WorldError
 from tallygate.local.process import Emulator, start_emulator
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc, which only Linux has")
-
-LISTENING = "0A"
-IPV4_LOOPBACK = "0100007F"  # little-endian, as /proc/net/tcp has it
-
-
-def listening_addresses(pid: int) -> set[str]:
-    """Addresses in hex, `address:port`, on which a process listens."""
-    sockets = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            sockets.add(os.readlink(descriptor))
-        except FileNotFoundError:
-            continue
-    found = set()
-    for table in ("tcp", "tcp6", "udp", "udp6"):
-        for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            fields = row.split()
-            if f"socket:[{fields[9]}]" in sockets and (fields[3] == LISTENING or table.startswith("udp")):
-                found.add(fields[1])
-    return found
 
 
 def children_of(pid: int) -> set[int]:
@@ -75,10 +55,12 @@ def with_worker(own_emulator: Emulator, function: Any) -> tuple[Emulator, set[in
 
 
 @needs_proc
-def test_it_listens_on_loopback_and_nowhere_else(with_worker: tuple[Emulator, set[int]]) -> None:
+def test_it_listens_on_loopback_and_nowhere_else(
+    with_worker: tuple[Emulator, set[int]], listening: Callable[[int], set[str]]
+) -> None:
     emulator, workers = with_worker
-    assert listening_addresses(emulator.pid) == {f"{IPV4_LOOPBACK}:{emulator.port:04X}"}
-    assert [listening_addresses(worker) for worker in workers] == [set()]
+    assert listening(emulator.pid) == {f"127.0.0.1:{emulator.port}"}
+    assert [listening(worker) for worker in workers] == [set()]
 
 
 def test_a_taken_port_is_named_in_one_line(own_emulator: Emulator, tmp_path: Path) -> None:

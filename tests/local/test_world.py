@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tallygate.core import names
 from tallygate.local.world import Phase, RegionEndpoint, World
 
@@ -56,6 +58,11 @@ def test_plans_of_the_configuration_are_in_every_replica_of_the_gate(world: Worl
             ExpressionAttributeValues={":plans": {"S": names.PLANS_PK}},
         )
         assert {item[names.SK]["S"] for item in found["Items"]} == {plan.name for plan in world.config.plans}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc, which only Linux has")
+def test_it_can_be_reached_from_this_machine_alone(world: World, listening: Callable[[int], set[str]]) -> None:
+    assert listening(world.pid) == {f"127.0.0.1:{world.port}"}
 
 
 def test_a_world_that_was_killed_is_replaced_by_the_next(tmp_path: Path, eventually: Any) -> None:

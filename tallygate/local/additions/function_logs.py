@@ -170,9 +170,8 @@ def install() -> None:
 
     def emit(func: Any, request_id: str, log_text: str, _error: bool, duration_ms: int, **_: Any) -> None:
         config = func.get("config") or func
-        log_stream = getattr(_here, "log_stream", None)
-        if log_stream is None:
-            log_stream = stream_name(config.get("Version", "$LATEST"), datetime.now(UTC))
+        new_stream = stream_name(config.get("Version", "$LATEST"), datetime.now(UTC))
+        log_stream = _here.__dict__.pop("log_stream", new_stream)  # a new one if no worker ran it
         write(config, request_id, log_text.split("\n") if log_text else [], duration_ms, log_stream)
 
     runtime.Worker.invoke = invoke_in_stream

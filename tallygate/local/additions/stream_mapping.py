@@ -69,6 +69,11 @@ class StreamMappings:
         success."""
         return [reader.progress() for reader in self._readers_of_mappings()]
 
+    def forget(self, place: ShardOfMapping) -> None:
+        """The reader there has ended."""
+        with self.changed:
+            self._readers.pop(place, None)
+
     def _readers_of_mappings(self) -> "list[ShardReader]":
         active = []
         for account, region, mapping in part("services.lambda_svc")._iter_all_esms():
@@ -81,7 +86,7 @@ class StreamMappings:
                     if place not in self._readers:
                         self._readers[place] = ShardReader(self, place, mapping)
                         self._readers[place].start()
-                active.append(self._readers[place])
+                    active.append(self._readers[place])
         return active
 
 
@@ -106,21 +111,21 @@ class ShardReader:
         return {"stream": stream, "shard": self._place.shard_id, "behind": behind, "error": self._error}
 
     def _run(self) -> None:
-        most, failures = int(self._mapping.get("BatchSize", 100)), 0
-        size = most
+        size, failures = None, 0
         while self._records() is not None:
-            batch = self._next_batch(size)
+            batch = self._next_batch(size or int(self._mapping["BatchSize"]))
             if not batch:
                 continue
             self._error = self._invoke(batch)
             if self._error is None:
-                size, failures = most, 0
+                size, failures = None, 0
                 continue
             failures += 1
             if self._mapping.get("BisectBatchOnFunctionError"):
                 size = max(1, len(batch) // 2)
             logger.error("%s failed with %d records: %s", self._mapping["FunctionName"], len(batch), self._error)
             time.sleep(min(FIRST_RETRY_SECONDS * 2 ** (failures - 1), LONGEST_RETRY_SECONDS))
+        self._mappings.forget(self._place)
 
     def _next_batch(self, size: int) -> list[dict[str, Any]]:
         """Waits for records, then for more until the window ends; at most `size` and 6 MB of them."""
@@ -188,14 +193,15 @@ class ShardReader:
         return shard["records"] if shard else None
 
     def _unread(self) -> list[dict[str, Any]]:
-        records = self._records() or []
+        """Nothing while the mapping is disabled."""
+        records = (self._records() or []) if self._mapping.get("Enabled", True) else []
         return records[bisect.bisect_right(records, self._after, key=lambda record: record["SequenceNumber"]) :]
 
 
 def stream_of(mapping: dict[str, Any]) -> dict[str, Any] | None:
-    """The Kinesis stream that an enabled mapping reads, or None."""
+    """The Kinesis stream that a mapping reads, or None."""
     arn = mapping.get("EventSourceArn", "")
-    if ":kinesis:" not in arn or not mapping.get("Enabled", True):
+    if ":kinesis:" not in arn:
         return None
     region, account = arn.split(":")[3:5]
     stream = part("services.kinesis")._streams.get_scoped(account, region, arn.rpartition("/")[2])

@@ -59,7 +59,8 @@ class Pool:
                 self._released.wait()
 
     def close(self) -> None:
-        """Gives no worker any more: the emulator ends, and one started now would outlive it. Who asks waits for that."""
+        """Gives no worker any more: the emulator ends, and one started now would outlive it. Who asks waits for
+        that."""
         with self._released:
             self._closed = True
 
