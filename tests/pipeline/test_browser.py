@@ -1,0 +1,77 @@
+"""A page of another site calls the API from a real browser: the preflight passes and is not charged, and the page may
+read the headers that tell it how much is left."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tallygate.local.world import World
+from tests.pipeline.calls import Asked, ask
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CALL = """async ([url, headers]) => {
+    const answer = await fetch(url, {headers});
+    return {status: answer.status, body: await answer.json(), headers: Object.fromEntries(answer.headers)};
+}"""
+
+
+class _Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>A page of another site</title>")
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def page(site: str) -> Iterator[Page]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI has no chromium: .ci/run installs it")
+        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        page = browser.new_page()
+        page.goto(site)
+        yield page
+        browser.close()
+
+
+def test_a_page_reads_what_is_left(page: Page, site: str, world: World, new_key: Callable[[str], str]) -> None:
+    key = new_key("starter")
+    url = world.endpoints["eu-west-1"].url
+    for _ in range(3):
+        answer = page.evaluate(CALL, [f"{url}/v1/whoami", {"x-api-key": key}])
+        assert answer["status"] == 200
+    assert answer["body"]["key"]
+    assert answer["body"]["ref"] == "127.0.0.1"
+    assert answer["headers"]["x-ratelimit-limit"] == "1000"
+    assert {"ratelimit", "ratelimit-policy", "x-ratelimit-remaining", "x-ratelimit-reset"} <= answer["headers"].keys()
+    world.wait_until_caught_up()
+    usage = ask(world, Asked("us-east-1", {"x-api-key": key}, "/v1/usage")).json()
+    assert {limit["used"] for limit in usage["usage"]} == {3}, "a preflight is not charged"
+
+
+def test_a_page_reads_why_it_was_refused(page: Page, world: World) -> None:
+    url = world.endpoints["ap-southeast-2"].url
+    answer = page.evaluate(CALL, [f"{url}/v1/whoami", {"x-api-key": "tg_local_mistyped"}])
+    assert (answer["status"], answer["body"]["status"]) == (401, 401)
