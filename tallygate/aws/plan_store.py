@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tallygate.aws.rows import Attributes, Row
+from tallygate.aws.gate_rows import plan_of
+from tallygate.aws.rows import Attributes
 from tallygate.core import names
-from tallygate.core.plans import Limit, Plan
+from tallygate.core.plans import Plan
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,7 +25,7 @@ class PlanStore:
             self._client.put_item(TableName=self._table, Item=plan_row(plan))
 
     def plans(self) -> list[Plan]:
-        """The plans in force, by name."""
+        """The plans in force, by name. ValueError for one that asks for what is not known here."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="#pk = :plans",
@@ -54,17 +55,3 @@ def plan_row(plan: Plan) -> Attributes:
         names.PLAN_ANONYMOUS: {"BOOL": plan.anonymous},
         names.PLAN_ON_UNAVAILABLE: {"S": plan.on_unavailable},
     }
-
-
-def plan_of(row: Row) -> Plan:
-    """The plan of a row."""
-    limits = (limit["M"] for limit in row[names.PLAN_LIMITS]["L"])
-    return Plan(
-        name=row[names.SK]["S"],
-        limits=tuple(
-            Limit(limit[names.LIMIT_PER]["S"], int(limit[names.LIMIT_QUOTA]["N"]), limit[names.LIMIT_WINDOW]["S"])
-            for limit in limits
-        ),
-        anonymous=row[names.PLAN_ANONYMOUS]["BOOL"],
-        on_unavailable=row[names.PLAN_ON_UNAVAILABLE]["S"],
-    )
