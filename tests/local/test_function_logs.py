@@ -1,9 +1,12 @@
 import json
 import queue
+from typing import Any
 
 import pytest
 
 from tallygate.local.additions.function_logs import END_MARK, lines_of_invocation, log_lines, passes
+from tallygate.local.aws import LocalAws
+from tests.local.templates import HOME
 
 
 def printed(*lines: str | None) -> "queue.Queue[str | None]":
@@ -73,3 +76,40 @@ def test_text_logs_have_start_end_and_report() -> None:
     start, line, end, report = log_lines({"MemorySize": 256}, "request", ["text"], 3)
     assert (start, line, end) == ("START RequestId: request Version: $LATEST", "text", "END RequestId: request")
     assert report.startswith("REPORT RequestId: request\tDuration: 3.00 ms")
+
+
+PRINTS_RAW = """
+import os
+
+def handler(event, context):
+    for number in event["lines"]:
+        print("line", number)
+    os.write(2, bytes.fromhex(event["raw"]))
+    if event.get("die"):
+        os._exit(1)
+    return event.get("raise") and int("x")
+"""
+
+
+def test_each_invocation_has_its_own_lines_whatever_it_prints(create: Any, function: Any, aws: LocalAws) -> None:
+    create(HOME, {"Function": function("prints-raw", PRINTS_RAW, Timeout=20, LoggingConfig={"LogFormat": "Text"})})
+    client = aws.client("lambda", HOME)
+    for event in (
+        {"lines": [1, 2], "raw": b"no newline".hex()},
+        {"lines": [], "raw": ""},
+        {"lines": [], "raw": b"not UTF-8: \xff\xfe\n".hex(), "raise": True},
+        {"lines": [3], "raw": b"last words".hex(), "die": True},
+        {"lines": [*range(4, 300)], "raw": ""},
+    ):
+        client.invoke(FunctionName="prints-raw", Payload=json.dumps(event))
+    found: list[list[str]] = []
+    for event in aws.client("logs", HOME).filter_log_events(logGroupName="/aws/lambda/prints-raw")["events"]:
+        if event["message"].startswith("START"):
+            found.append([])
+        found[-1].append(event["message"])
+    printed = [lines[1 : lines.index(next(line for line in lines if line.startswith("END ")))] for lines in found]
+    assert printed[:2] == [["line 1", "line 2", "no newline"], []]
+    assert printed[2][0] == "not UTF-8: \ufffd\ufffd"
+    assert printed[2][-1] == "ValueError: invalid literal for int() with base 10: 'x'"
+    assert printed[3][:2] == ["line 3", "last words"]
+    assert printed[4] == [f"line {number}" for number in range(4, 300)]

@@ -172,7 +172,8 @@ def install() -> None:
         config = func.get("config") or func
         new_stream = stream_name(config.get("Version", "$LATEST"), datetime.now(UTC))
         log_stream = _here.__dict__.pop("log_stream", new_stream)  # a new one if no worker ran it
-        write(config, request_id, log_text.split("\n") if log_text else [], duration_ms, log_stream)
+        printed = [line for line in log_text.split("\n") if line]  # CloudWatch Logs takes no empty event
+        write(config, request_id, printed, duration_ms, log_stream)
 
     runtime.Worker.invoke = invoke_in_stream
     runtime.Worker._read_stderr = read_output
