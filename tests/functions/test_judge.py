@@ -1,12 +1,15 @@
 """Judging calls: who pays by which plan, what is refused and as whom it is counted, and what happens when the gate
 cannot be read."""
 
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 from gateway import ANONYMOUS, HOME, NOW, STARTER, STRICT, FakeGate, authorizer_event, published
+from hypothesis import given
+from hypothesis import strategies as st
 
 from functions.authorizer.call import call_of
 from functions.authorizer.gate_view import GateView
@@ -17,7 +20,8 @@ from tallygate.core import keys
 from tallygate.core.credentials import StoredKey
 from tallygate.core.decide import Decision
 from tallygate.core.identity import parse_networks
-from tallygate.core.verdict import Verdict
+from tallygate.core.lines import format_line, parse_line
+from tallygate.core.verdict import Verdict, verdict_of
 
 SETTINGS = AuthorizerSettings("prod", "eu-west-1", "gate", HOME, (HOME,), parse_networks("10.0.0.0/8"), 64, 150)
 SECRET = keys.mint("prod", random.Random(1).choice)
@@ -184,6 +188,27 @@ def test_forwarding_headers_are_believed_from_trusted_proxies_only(
 )
 def test_odd_referers_name_their_host(referer: str) -> None:
     assert Caller(FakeGate())({"referer": referer}).ref == "shop.example"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["x-api-key", "authorization", "origin", "referer", "x-forwarded-for", "Cookie", ""]),
+        st.text(max_size=200) | st.sampled_from([SECRET, f"Bearer {SECRET}", "http://[::1]:1/", "null", "10.0.0.1,"]),
+    ),
+    st.dictionaries(st.sampled_from(["api-key", "x"]), st.text(max_size=50) | st.just(SECRET)),
+    st.sampled_from(["203.0.113.7", "10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "nobody", ""]),
+)
+def test_whatever_is_sent_comes_to_a_verdict_and_a_line_that_is_counted(
+    headers: dict[str, str], query: dict[str, str], source_ip: str
+) -> None:
+    gate = FakeGate(keys={PK: GOOD})
+    call = call_of(authorizer_event(headers, source_ip=source_ip, query=query), NOW)
+    verdict = judge_of(gate).judge(call).verdict
+    assert verdict_of(verdict.to_json()) == verdict
+    printed = format_line(verdict.line(call.id, call.at_ms, 200))
+    assert parse_line(json.loads(printed)).ip == verdict.ip
+    assert SECRET not in printed + verdict.to_json()
+    assert all(len(pk) <= 260 for asked in gate.asked for pk in asked)
 
 
 def test_a_stage_in_the_path_is_no_part_of_it() -> None:
