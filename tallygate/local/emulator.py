@@ -26,8 +26,8 @@ DELIVERY_WINDOW_SECONDS: Final = 0.5
 take the processor from the callers."""
 LONGEST_BATCHING_WINDOW_SECONDS: Final = 0.5
 SWITCH_INTERVAL_SECONDS: Final = 0.0005
-"""How long a thread keeps the interpreter from others. With the usual 5 ms a thread that is handed a worker's answer
-waits for the loop's share to end, and the loop for its own: a sixth fewer calls a second."""
+"""How long a thread may keep the interpreter from the others. With the usual 5 ms, a thread that has a worker's answer
+waits for the loop's turn to end and the loop for the thread's, at every call."""
 SERVICES: Final = "apigateway,cloudformation,dynamodb,events,iam,kinesis,lambda,logs,monitoring,s3,sns,sqs,ssm,sts"
 """What our templates need. Others open ports of their own on all addresses, or start containers."""
 
