@@ -41,6 +41,8 @@ class DemoReport:
         out = self._out
         out.print()
         out.print(_answers(outcome))
+        if any(counts["429"] for counts in outcome.by_region().values()):
+            out.print(Text("429: over quota; who calls very fast gets a few more in before the count arrives", "dim"))
         if outcome.skipped:
             out.print(f"\nskipped {len(outcome.skipped):,} lines of the log")
             for line in outcome.skipped[:SHOWN_SKIPPED]:

@@ -46,6 +46,8 @@ class Phases:
     def counted(self, name: str, total: int) -> Iterator[Callable[[], None]]:
         """A phase of `total` steps, with a bar on a terminal."""
         begun = time.monotonic()
+        if not self._console.is_terminal:
+            self._console.print(f"  {name} {total:,} …")
         columns = SpinnerColumn(), TextColumn(f"{name:<10}"), BarColumn(), MofNCompleteColumn()
         rate = TextColumn("{task.fields[rate]}"), TimeRemainingColumn()
         progress = Progress(

@@ -87,7 +87,7 @@ class Quotas:
         return Claim(
             f"an address past {limit.quota} free calls a {limit.window} is refused in every region",
             spent and len(refused) == len(asked),
-            f"429 to {len(refused)} of {len(asked)} more calls, by {len(spenders)} addresses that used one region each"
+            f"429 to {len(refused)} of {len(asked)} more calls ({len(spenders)} addresses, one region each)"
             + (f"; Retry-After: {refused[0].headers['retry-after']}" if refused else "")
             + ("" if spent else "; the quota was not spent before"),
         )

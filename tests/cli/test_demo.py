@@ -234,13 +234,13 @@ def test_json_has_it_all_and_nothing_else_is_on_standard_output(
     result, _ = invoke(regions, config, keys, monkeypatch, "--json")
     document = json.loads(result.stdout)
     assert result.exit_code == 0, result.stderr
-    assert (document["sent"], document["skipped"], document["matches"]) == (620, 5, True)
+    assert (document["sent"], document["skipped"], document["matches"]) == (760, 5, True)
     assert document["skipped_lines"][0]["reason"] == "not in the combined format"
     assert set(document["answers"]) == set(REGIONS)
-    assert sum(sum(counts.values()) for counts in document["answers"].values()) == 620
+    assert sum(sum(counts.values()) for counts in document["answers"].values()) == 760
     assert set(document["counted"]) == {"ip", "ref", "key"}
     assert document["counted"]["ip"][SCRAPER]["admitted"] == 200
-    assert sum(count["admitted"] + count["denied"] for count in document["counted"]["ip"].values()) == 620
+    assert sum(count["admitted"] + count["denied"] for count in document["counted"]["ip"].values()) == 760
     assert document["differences"] == []
     assert [claim["holds"] for claim in document["quotas"]] == [True] * 5
     assert {"ready", "sending", "catching up", "comparing", "quotas"} <= set(document["seconds"])
