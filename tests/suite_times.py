@@ -6,7 +6,7 @@ import pytest
 
 
 class SuiteTimes:
-    """Adds up the reports of the tests by suite: set-up, call and tear-down, so that a fixture is paid for where it was first used."""
+    """Adds up what tests report, by suite: a fixture is paid for where it was first used."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
