@@ -122,7 +122,7 @@ def _environment(scratch: Path) -> dict[str, str]:
     return {
         **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
         "TMPDIR": str(scratch.resolve()),
-        "STATE_DIR": str(scratch.resolve() / "state"),  # ministack keeps a key there, by default in /tmp
+        "STATE_DIR": str(scratch.resolve() / "state"),  # ministack keeps a key there, by default outside
         "PYTHONUTF8": "1",
         "PYTHONNOUSERSITE": "1",
         "AWS_CONFIG_FILE": os.devnull,
