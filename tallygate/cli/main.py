@@ -10,6 +10,7 @@ from tallygate.cli.demo import demo
 from tallygate.cli.failures import one_line_failures
 from tallygate.cli.keys import keys
 from tallygate.cli.plans import plans
+from tallygate.cli.rejects import rejects
 from tallygate.cli.simulate import simulate
 from tallygate.cli.usage import usage
 from tallygate.cli.world import down, endpoints, up
@@ -56,5 +57,5 @@ def main() -> None:
     """
 
 
-for command in (demo, up, down, endpoints, usage, keys, plans, simulate, completion):
+for command in (demo, up, down, endpoints, usage, keys, plans, rejects, simulate, completion):
     main.add_command(command)

@@ -28,8 +28,20 @@ class Target:
     config: Config
     names: Names
     region: str | None
-    client: "Callable[[str], DynamoDBClient]"
-    """A DynamoDB client of a region."""
+    aws: Callable[[str, str], Any]
+    """A client of an AWS service (as boto3 names it) in a region."""
+
+    def client(self, region: str) -> "DynamoDBClient":
+        client: DynamoDBClient = self.aws("dynamodb", region)
+        return client
+
+    @property
+    def home(self) -> str:
+        """The one home asked for: with several, --region must say which."""
+        homes = tuple(self.homes)
+        if len(homes) > 1:
+            raise Failure(f"--region: which home? {', '.join(homes)}")
+        return homes[0]
 
     @property
     def homes(self) -> "dict[str, DynamoDBClient]":
@@ -88,7 +100,7 @@ def find_target(stage: str, profile: str | None, region: str | None, config_path
     """The world that is up for `local`, unless AWS_ENDPOINT_URL names one; else the AWS account of the environment."""
     if stage == LOCAL_STAGE and ENDPOINT_VARIABLE not in os.environ:
         world = attach()
-        return Target(world.config, world.names, region, lambda region: world.aws.client("dynamodb", region))
+        return Target(world.config, world.names, region, world.aws.client)
     config = load(config_path)
     if stage not in config.service.stages:
         raise Failure(f"--stage: {stage} is none of service.stages: {', '.join(config.service.stages)}")
@@ -100,5 +112,5 @@ def find_target(stage: str, profile: str | None, region: str | None, config_path
         config,
         Names(config.service.name, stage),
         region,
-        lambda region: session.client("dynamodb", region_name=region),
+        lambda service, region: session.client(service, region_name=region),  # type: ignore[call-overload]
     )
