@@ -35,6 +35,7 @@ class RegionStack(Stack):
                 "TALLYGATE_GATE_TABLE": deployment.names.gate_table,
                 "TALLYGATE_TRUSTED_PROXIES": ",".join(deployment.trusted_proxies),
                 "TALLYGATE_IPV6_PREFIX": str(service.ipv6_prefix),
+                "TALLYGATE_READ_DEADLINE_MS": str(deployment.flavour.read_deadline_ms),
                 **where,
             },
             may=[iam.PolicyStatement(actions=["dynamodb:Query"], resources=[gate])],

@@ -23,6 +23,8 @@ def like_local(written: dict[str, Any]) -> dict[str, Any]:
                 if "TALLYGATE_TRUSTED_PROXIES" in variables:
                     assert variables["TALLYGATE_TRUSTED_PROXIES"] == ""
                     variables["TALLYGATE_TRUSTED_PROXIES"] = "127.0.0.1/32"
+                    assert variables["TALLYGATE_READ_DEADLINE_MS"] == "150"
+                    variables["TALLYGATE_READ_DEADLINE_MS"] = "5000"
             case "AWS::CloudWatch::Alarm" if "Metrics" in properties:
                 del resources[logical_id]
     return template
