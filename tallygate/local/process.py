@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,7 @@ def start_emulator(port: int | None, log_path: Path, scratch: Path, *, detached:
             raise WorldError(f"the emulator does not start{_last_line(log_path)}; see {log_path}")
     except BaseException:
         emulator.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
         raise
     emulator.port = int(told["ready"]["port"])
     return emulator

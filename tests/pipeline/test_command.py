@@ -123,3 +123,16 @@ def test_a_demo_that_is_interrupted_takes_everything_with_it(command: Command, n
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_is_left(command: Command) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        up = command.run("up", "--port", str(port))
+    assert up.returncode == 1
+    assert up.stderr.splitlines() == [
+        f"Error: the emulator does not start: port {port} of 127.0.0.1 cannot be opened: Address already in use"
+    ]
+    assert [path.name for path in command.directory.iterdir()] == ["emulator.log"]
