@@ -71,7 +71,8 @@ def demo(
                 urls = {region: endpoint.url for region, endpoint in world.endpoints.items()}
                 tallies = {home: world.aws.client("dynamodb", home) for home in world.config.service.homes}
                 usage = UsageReader(tallies, world.names.tally_table)
-                outcome = run(urls, world, usage, world.config.plans, keys, lines, DemoReport(out, phases))
+                report, prefix = DemoReport(out, phases), world.config.service.ipv6_prefix
+                outcome = run(urls, world, usage, world.config.plans, keys, lines, report, prefix)
                 if as_json:
                     print_json({**outcome.document(), "seconds": {"ready": round(ready_seconds, 2), **phases.seconds}})
                 if stay if stay is not None else not as_json and sys.stdin.isatty() and out.is_terminal:

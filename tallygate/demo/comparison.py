@@ -50,19 +50,21 @@ class Comparison:
         return not self.differences
 
 
-def compare(answers: Iterable[Answer], items: Iterable[tuple[Kind, str, TallyItem]]) -> Comparison:
+def compare(
+    answers: Iterable[Answer], items: Iterable[tuple[Kind, str, TallyItem]], ipv6_prefix: int = 64
+) -> Comparison:
     """The calls that were answered beside all that the tally holds."""
-    log, tally = counts_of_answers(answers), counts_of_tally(items)
+    log, tally = counts_of_answers(answers, ipv6_prefix), counts_of_tally(items)
     return Comparison(log, tally, differences(log, tally))
 
 
-def counts_of_answers(answers: Iterable[Answer]) -> dict[oracle.Identifier, Count]:
+def counts_of_answers(answers: Iterable[Answer], ipv6_prefix: int) -> dict[oracle.Identifier, Count]:
     """The log's own counts: each call under the identifiers that the oracle sees in it, as it was answered."""
     admitted: dict[oracle.Identifier, int] = defaultdict(int)
     denied: dict[oracle.Identifier, int] = defaultdict(int)
     for answer in answers:
         call = answer.call
-        for identifier in oracle.identifiers(call.client, call.referer, call.secret, call.is_key):
+        for identifier in oracle.identifiers(call.client, call.referer, call.secret, call.is_key, ipv6_prefix):
             admitted[identifier] += answer.status in ADMITTED
             denied[identifier] += answer.status in DENIED
     return {identifier: Count(admitted[identifier], denied[identifier]) for identifier in admitted}

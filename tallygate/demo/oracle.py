@@ -15,10 +15,14 @@ Identifier = tuple[str, str]
 # What IDNA drops from a name: soft hyphens, joiners and variation selectors (RFC 3454, table B.1).
 _DROPPED = re.compile("[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]")
 
+_DOT = "[.\u3002\uff0e\uff61]"  # RFC 3490, section 3.1
 
-def identifiers(client: str, referer: bytes | None, secret: str | None, real_key: bool = True) -> list[Identifier]:
+
+def identifiers(
+    client: str, referer: bytes | None, secret: str | None, real_key: bool = True, ipv6_prefix: int = 64
+) -> list[Identifier]:
     """What a call counts for. Keys that were never given out (`real_key` false) are counted as one."""
-    found = [("ip", address(client))]
+    found = [("ip", address(client, ipv6_prefix))]
     if referer is not None and (host := referring_host(referer)) is not None:
         found.append(("ref", host))
     if secret is not None:
@@ -26,14 +30,14 @@ def identifiers(client: str, referer: bytes | None, secret: str | None, real_key
     return found
 
 
-def address(client: str) -> str:
-    """IPv4 as it is, also when it is written as IPv6; of other IPv6 the /64."""
+def address(client: str, ipv6_prefix: int = 64) -> str:
+    """IPv4 as it is, also when it is written as IPv6; of other IPv6 the network."""
     ip = ipaddress.ip_address(client)
     if ip.version == 4:
         return str(ip)
     if ip.packed[:12] == bytes(10) + b"\xff\xff":
         return ".".join(str(byte) for byte in ip.packed[12:])
-    return str(ipaddress.ip_network((ip.packed[:8] + bytes(8), 64)))
+    return str(ipaddress.ip_network(f"{ip}/{ipv6_prefix}", strict=False))
 
 
 def referring_host(referer: bytes) -> str | None:
@@ -59,9 +63,7 @@ def referring_host(referer: bytes) -> str | None:
 
 def ascii_host(name: str) -> str | None:
     """A host name as the domain name system has it, or an IPv4 address; None for what can be neither."""
-    labels = [_folded(label) for label in re.split("[.\u3002\uff0e\uff61]", name)]
-    if labels[-1] == "" and name[-1:] != "" and not _DROPPED.match(name[-1]):
-        labels.pop()
+    labels = [_folded(label) for label in re.split(_DOT, re.sub(_DOT + r"\Z", "", name))]
     if not all(label.isascii() or _is_writable(label) for label in labels):
         return None
     labels = [label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels]

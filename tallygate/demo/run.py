@@ -99,6 +99,7 @@ def run(
     keys: Sequence[DemoKey],
     lines: Iterable[LogLine | Skipped],
     reporter: Reporter,
+    ipv6_prefix: int = 64,
 ) -> Outcome:
     """Send the lines of a log to the APIs at `urls` (by region), compare all counts, and show the quotas at work."""
     sender, regions, lines = Sender(urls), list(urls), list(lines)
@@ -115,7 +116,7 @@ def run(
     with reporter.phase("catching up"):
         world.wait_until_caught_up()
     with reporter.phase("comparing"):
-        comparison = compare(answers, usage.everything())
+        comparison = compare(answers, usage.everything(), ipv6_prefix)
     outcome = Outcome([line for line in lines if isinstance(line, Skipped)], answers, comparison)
     reporter.compared(outcome)
 
@@ -132,7 +133,7 @@ def run(
             outcome.claims.append(claim)
             reporter.claimed(claim)
         world.wait_until_caught_up()
-        claim = _are_counted(further, compare([*answers, *further], usage.everything()))
+        claim = _are_counted(further, compare([*answers, *further], usage.everything(), ipv6_prefix))
         outcome.claims.append(claim)
         reporter.claimed(claim)
     return outcome
