@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from tallygate.core.names import KINDS, Kind
@@ -20,7 +21,7 @@ real comes near the first, and nothing taken reaches the second."""
 MAX_UNITS: Final = 1_000_000_000
 """Most units that one call may weigh: far from the 38 digits of a DynamoDB number even after years of adding."""
 
-_TIMESTAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)", re.ASCII)
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)", re.ASCII)
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", re.ASCII)
 
 
@@ -114,14 +115,21 @@ def parse_timestamp(value: object) -> int:
     match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise InvalidLineError("timestamp is not an RFC 3339 time in UTC")
-    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    date, hours, minutes, seconds, fraction = match.groups()
+    hour, minute, second = int(hours), int(minutes), int(seconds)
+    if hour > 23 or minute > 59 or second > 60:
+        raise InvalidLineError("timestamp is not a time of day")
+    of_day_ms = ((hour * 60 + minute) * 60 + min(second, 59)) * 1000
+    return _date_ms(date) + of_day_ms + int((fraction or "")[:3].ljust(3, "0"))
+
+
+@lru_cache(maxsize=64)
+def _date_ms(date: str) -> int:
+    """The start of a day in UTC; lines that come together are mostly of one."""
     try:
-        at = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+        return int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp()) * 1000
     except ValueError as error:
-        raise InvalidLineError(f"timestamp is not a time: {error}") from None
-    if second > 60:
-        raise InvalidLineError("timestamp is not a time: second must be in 0..60")
-    return int(at.timestamp()) * 1000 + int((match[7] or "")[:3].ljust(3, "0"))
+        raise InvalidLineError(f"timestamp is not a date: {error}") from None
 
 
 def parse_line(fields: object) -> UsageLine:
@@ -164,6 +172,8 @@ def parse_line(fields: object) -> UsageLine:
 
 def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
+    if type(value) is str and 0 < len(value) <= MAX_VALUE_BYTES and value.isascii():
+        return value  # nearly always
     if not isinstance(value, str) or not value:
         raise InvalidLineError(f"{name} is missing" if value is None else f"{name} is not a non-empty string")
     try:

@@ -65,7 +65,7 @@ def test_what_is_printed_is_what_is_read(line: UsageLine) -> None:
         ({"units": True}, "units is not an integer from 0 to 1000000000"),
         ({"status": 99}, "status is not an integer from 100 to 599"),
         ({"timestamp": "yesterday"}, "timestamp is not an RFC 3339 time in UTC"),
-        ({"timestamp": "2026-02-30T12:00:00Z"}, "timestamp is not a time: day is out of range for month"),
+        ({"timestamp": "2026-02-30T12:00:00Z"}, "timestamp is not a date: day is out of range for month"),
         ({"charge": ["everything"]}, "charge is not a list of ip, ref, key, each once at most"),
         ({"charge": ["ip", "ip"]}, "charge is not a list of ip, ref, key, each once at most"),
         ({"charge": [["ip"]]}, "charge is not a list of ip, ref, key, each once at most"),
