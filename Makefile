@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(BIN)/uv $(if $(MAKE_TERMOUT),,--quiet)
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format synth lock clean
+.PHONY: help setup run test mutants check format synth lock clean
 
 # The newest Python that can make a virtual environment (Debian packs `ensurepip` apart).
 FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
@@ -37,6 +37,9 @@ run: $(READY) ## The whole of it on this machine: three regions, an access log, 
 
 test: $(READY) ## Every test, with the seconds of each suite
 	@exec $(BIN)/python -m pytest -p tests.suite_times $(T)
+
+mutants: $(READY) ## Small changes to the counting core, each on trial (a quarter of an hour)
+	@exec $(BIN)/python -m tests.mutants
 
 check: $(READY) ## Format, lint, types
 	$(BIN)/ruff format --check
