@@ -18,7 +18,10 @@ ADDRESSES: Final = ipaddress.ip_network("198.18.0.0/15")
 """For tests of networks (RFC 2544): nobody's visitor comes from there."""
 SETTLE_SECONDS: Final = 1.1
 """An authorizer that saw a caller far from every limit may take a second until it looks again."""
-ROUNDS: Final = 8
+FEW_CALLS: Final = 8
+"""Too few to be a rate in the eyes of the limiter."""
+MOST_ROUNDS: Final = 200
+MOST_WAIT_SECONDS: Final = 60
 MOST_CALLS: Final = 1_000
 """A quota above it is not spent for a demonstration."""
 
@@ -118,21 +121,23 @@ class Quotas:
             )
 
     def _spend(self, calls: Sequence[Call], quota: int) -> bool:
-        """Make each of `calls` until it was admitted `quota` times, waiting when told to. Whether that succeeded."""
-        left = dict.fromkeys(calls, quota)
-        for _ in range(ROUNDS):
-            answers = self._send(call for call in _in_turn(left))
+        """Make each of `calls` until it was admitted `quota` times; whether that succeeded. Half at once, the rest
+        a few at a time: whoever hammers near a limit is held off by an estimate before the count gets there."""
+        left, at_once = dict.fromkeys(calls, quota), max(FEW_CALLS, quota // 2)
+        for _ in range(MOST_ROUNDS):
+            answers = self._send(_in_turn({call: min(at_once, count) for call, count in left.items()}))
             for answer in answers:
                 left[answer.call] -= answer.status == 200
             self._catch_up()
             if not any(left.values()):
                 time.sleep(SETTLE_SECONDS)
                 return True
-            # Near a limit a call may be refused for a moment, by an estimate.
-            waits = [int(answer.headers.get("retry-after", 1)) for answer in answers if answer.status == 429]
-            if not waits:
-                return False
-            time.sleep(min(waits))
+            if all(answer.status != 200 for answer in answers):
+                waits = [int(answer.headers.get("retry-after", 1)) for answer in answers if answer.status == 429]
+                if not waits or min(waits) > MOST_WAIT_SECONDS:
+                    return False
+                time.sleep(min(waits))
+            at_once = FEW_CALLS
         return False
 
     def _ask(self, call: Call) -> Answer:
