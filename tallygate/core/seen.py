@@ -101,9 +101,9 @@ class _Shard:
     """What a container knows of one writer: the payloads up to `cursor`, the last record that it counted; for each
     digest the latest sighting as (sequence number, arrival)."""
 
-    cursor: int
-    cursor_ms: int
     registered_ms: int
+    cursor: int = -1
+    cursor_ms: int = 0
     latest: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     prune_above: int = 0
 
@@ -170,7 +170,7 @@ class SeenPayloads:
     def _take_over(self, writer: str, batch: SeenBatch) -> _Shard:
         """What every writer of the home left within the window before `batch`: a reshard moves log streams. The
         writer is registered before anything of it is counted, or another could take its watermarks for forgotten."""
-        shard = _Shard(batch.first - 1, batch.oldest_ms, self._register(writer, batch))
+        shard = _Shard(self._register(writer, batch))
         for other in self._store.writers():
             for sighting in self._store.seen(other, batch.oldest_ms - self._window_ms, batch.newest_ms + JITTER_MS):
                 if sighting.sequence < batch.first:

@@ -1,14 +1,16 @@
 """The consumer on the stores in memory: what it counts, publishes, ranks and rejects; repeats change nothing."""
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
 import pytest
 
 from tallygate.core.consume import MAX_WATERMARKS, Consumer, ConsumerSettings, Outcome
-from tallygate.core.lines import UsageLine
-from tallygate.core.payload import Record
-from tallygate.core.publish import PublishMode
+from tallygate.core.lines import Increment, UsageLine
+from tallygate.core.payload import Record, Reject
+from tallygate.core.publish import Publication, PublishMode
 from tallygate.core.seen import SeenPayloads
 from tallygate.core.tally import ItemKey, StoreError, Update, Written
 from tallygate.sim.logs import log_payload, usage_payload
@@ -193,6 +195,153 @@ def test_dying_at_any_call_loses_and_repeats_nothing(dies_after: int, applied: b
     assert stores.gate.rows["ip#192.0.2.1", "month#2026-11"].item.units == 6
     assert {reject.reason for _, reject in stores.rejects.sent} == {"not gzip"}
     assert died == (dies_after < 8)
+
+
+# --- what goes with the counts
+# -----------------------------------------------------------------------------------------
+
+
+def test_keys_are_written_before_anything_else() -> None:
+    parts: list[list[str]] = []
+
+    def for_each(function, entries):  # type: ignore[no-untyped-def]
+        parts.append([key.pk for key, _ in entries])
+        return [function(entry) for entry in entries]
+
+    consumer = Stores().consumer()
+    consumer._for_each = for_each
+    line = replace(_line(0), key="9f2c", ref="shop.example")
+    consumer.consume("0.1", [_record(0, line, replace(line, key="0a1b"))])
+    assert parts == [["key#0a1b", "key#9f2c"], ["all#eu-west-1", "ip#192.0.2.1", "ref#shop.example"]]
+
+
+def test_the_rate_is_over_the_time_since_the_containers_last_flush() -> None:
+    stores = Stores()
+    consumer = stores.consumer(publish="every")
+
+    def rate() -> int:
+        return stores.gate.rows["ip#192.0.2.1", "month#2026-11"].rate_milli
+
+    consumer.consume("0.1", [_record(0, *map(_line, range(3)))])
+    assert rate() == 3_000, "over a second at least"
+    consumer.consume("0.1", [_record(4, *map(_line, range(3, 5)))])
+    assert rate() == 500, "two in the four seconds since"
+    consumer.consume("0.1", [_record(5, _line(5)), _record(9, *map(_line, range(6, 15)))])
+    assert rate() == 2_000
+    consumer.consume("0.1", [_record(9, *map(_line, range(6, 15))), _record(11, *map(_line, range(15, 19)))])
+    assert rate() == 2_000, "four in two seconds: what came again is not offered again"
+    stores.consumer(publish="every").consume("0.1", [_record(19, *map(_line, range(19, 27)))])
+    assert rate() == 8_000, "a cold container knows its own batch only"
+
+
+def test_everything_that_happened_is_reported() -> None:
+    stores = Stores()
+    calls = [replace(_line(number), ref=f"site{number}.example", charge=("ip", "ref")) for number in range(6)]
+    calls = [replace(call, caps={"ip": {"day": 10}, "ref": {"day": 10}}) for call in calls]
+    once = [replace(_line(90), idem="order-1"), replace(_line(91), idem="order-1"), replace(_line(92), idem="order-1")]
+    outcome = stores.consumer().consume("0.1", [_record(0, *calls, *once)])
+    assert (outcome.items, outcome.published, outcome.repeated_items, outcome.repeated_calls) == (8, 7, 0, 2)
+    again = stores.consumer().consume("0.1", [_record(0, *calls, *once)])
+    assert (again.items, again.published, again.repeated_items, again.repeated_calls) == (8, 0, 8, 2)
+
+
+def test_nothing_is_sent_to_the_rejects_when_there_are_none() -> None:
+    class Insisting(MemoryRejects):
+        def send(self, writer: str, rejects: Sequence[Reject]) -> None:
+            assert rejects
+            super().send(writer, rejects)
+
+    Stores(rejects=Insisting()).consumer().consume("0.1", [_record(0, _line(0))])
+
+
+def test_a_rank_is_written_when_it_rises_and_at_no_other_time() -> None:
+    class Counting(MemoryTally):
+        written = 0
+
+        def set_rank(self, key: ItemKey, partition: str, rank: int) -> None:
+            self.written += 1
+            super().set_rank(key, partition, rank)
+
+    stores = Stores(tally=Counting())
+    consumer = stores.consumer()
+    refused = replace(_line(0), units=0, status=429, verdict="quota")
+    ranks = []
+    for number in range(12):
+        line = replace(refused, id=f"q{number}") if number % 2 else _line(number)
+        consumer.consume("0.1", [_record(number, line)])
+        ranks.append((stores.tally.written, stores.tally.ranks.get(IP, ("", 0))[1]))  # type: ignore[attr-defined]
+    assert ranks == [(0, 0)] * 7 + [(1, 8)] * 3 + [(2, 11)] * 2
+
+
+# --- lines with an idempotency key
+# ---------------------------------------------------------------------------------------
+
+ONCE = [replace(_line(number, quota=2), idem=f"order-{number % 3}") for number in range(6)]
+
+
+def test_a_line_with_an_idempotency_key_counts_once_beside_those_without() -> None:
+    stores = Stores()
+    stores.consumer().consume("0.1", [_record(0, *ONCE, _line(10)), _record(1, *ONCE)])
+    item = stores.tally.items[IP]
+    assert (item.units, item.charged, item.days) == (4, 4, {30: 4})
+    assert stores.tally.items[ItemKey("all#eu-west-1", "hour#2026-11-30T00")].units == 4
+
+
+def test_a_claim_is_kept_for_longer_than_the_stream_keeps_its_line() -> None:
+    stores = Stores()
+    stores.consumer().consume("0.1", [_record(0, ONCE[0])])
+    claim = stores.tally.claims["order-0"]
+    arrived_seconds = (NOW_MS + 2_000) // 1000
+    assert (claim.by, claim.at_ms, claim.expires_seconds) == ("q0", NOW_MS, arrived_seconds + 86_400 + 86_400)
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("dies_after", range(10))
+def test_dying_anywhere_in_a_line_that_counts_once_heals(dies_after: int, applied: bool) -> None:
+    stores = Stores()
+    # Ten calls as one, so that a rank is due as well as a publication.
+    batch = [_record(0, replace(ONCE[0], units=10))]
+    with contextlib.suppress(StoreError):
+        Dying(stores, dies_after, applied).wrap().consume("0.1", batch)
+    stores.consumer().consume("0.1", batch)
+    assert stores.tally.items[IP].units == 10
+    assert stores.gate.rows["ip#192.0.2.1", "month#2026-11"].item.units == 10
+    assert stores.tally.ranks[IP][1] == 8
+
+
+def test_a_call_repeated_by_its_caller_asks_for_no_publication() -> None:
+    class Asked(MemoryGate):
+        times = 0
+
+        def publish(self, publication: Publication) -> bool:
+            self.times += 1
+            return super().publish(publication)
+
+    stores = Stores(gate=Asked())
+    stores.consumer().consume("0.1", [_record(0, ONCE[0])])
+    assert stores.gate.times == 1  # type: ignore[attr-defined]
+    stores.consumer().consume("0.1", [_record(1, ONCE[3])])
+    assert stores.gate.times == 1  # type: ignore[attr-defined]
+
+
+def test_named_counters_count_by_epoch_with_the_share_of_each_writer() -> None:
+    stores = Stores()
+    line = replace(_line(0), key="9f2c", ctr=(Increment("sold", 5, 0), Increment("seen", 1, 2)))
+    for writer, sequence in (("0.1", 0), ("1.1", 1), ("0.1", 2)):
+        stores.consumer().consume(writer, [_record(sequence, replace(line, id=f"q{sequence}"))])
+    sold = stores.tally.items[ItemKey("ctr#9f2c#sold", "epoch#00000000")]
+    assert (sold.units, sold.shares) == (15, {"0.1": 10, "1.1": 5})
+    assert stores.tally.items[ItemKey("ctr#9f2c#seen", "epoch#00000002")].units == 3
+
+
+def test_as_many_watermarks_as_fit_are_all_kept() -> None:
+    stores = Stores()
+    for shard in range(MAX_WATERMARKS):
+        stores.consumer().consume(f"{shard:x}.1", [_record(1000 * shard, _line(shard))])
+    for shard in range(10):
+        del stores.seen.registered[f"{shard:x}.1"]
+    stores.consumer().consume("f.1", [_record(99_000, _line(99))])
+    assert len(stores.tally.items[IP].watermarks) == MAX_WATERMARKS
 
 
 def test_an_item_forgets_writers_that_the_stream_has_forgotten() -> None:

@@ -1,7 +1,9 @@
 """Folding is independent of order and batching."""
 
+import itertools
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +26,7 @@ lines = st.builds(
     units=st.integers(0, 3),
     status=st.just(200),
     charge=st.sampled_from([(), ("key",), ("ip",)]),
-    caps=st.sampled_from([{}, {"key": {"day": 5}}]),
+    caps=st.integers(0, 9).map(lambda quota: {"key": {"day": quota}, "ip": {"day": quota}}),
 )
 calls = st.lists(st.one_of(lines, lines.map(lambda line: _refused(line))), max_size=30)
 
@@ -102,3 +104,43 @@ def test_keys_are_written_first() -> None:
         "ip#192.0.2.1",
         "ref#a.example",
     ]
+
+
+def test_the_limits_of_the_latest_call_stand_and_of_two_at_once_those_of_the_larger_id() -> None:
+    def call(number: int, at_ms: int, quota: int) -> UsageLine:
+        limits = {"ip": {"day": quota}}
+        return UsageLine(
+            f"q{number}",
+            at_ms,
+            "us-east-1",
+            "us-east-1",
+            "192.0.2.1",
+            None,
+            None,
+            1,
+            200,
+            ("ip",),
+            limits,  # type: ignore[arg-type]
+        )
+
+    for calls in itertools.permutations([call(1, 5, 10), call(2, 7, 20), call(3, 7, 30), call(4, 6, 40)]):
+        fold = Fold()
+        fold.add(1, 0, calls, 0)
+        assert fold.items[ItemKey("ip#192.0.2.1", "month#1970-01")].caps == {"day": 30}
+    same = [call(1, 5, 10), call(1, 5, 20)]
+    fold = Fold()
+    fold.add(1, 0, same, 0)
+    assert fold.items[ItemKey("ip#192.0.2.1", "month#1970-01")].caps == {"day": 10}, "a line repeated changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("delays_ms", "mean_ms"), [([], 0), ([2_000], 2_000), ([1_000, 4_000], 2_500), ([-60_000, 10], 5)]
+)
+def test_the_mean_delay_is_from_call_to_arrival_and_no_clock_runs_backwards(delays_ms: list[int], mean_ms: int) -> None:
+    calls = [
+        UsageLine(f"q{delay}", NOVEMBER_30_MS - delay, "us-east-1", "us-east-1", "192.0.2.1", None, None, 1, 200)
+        for delay in delays_ms
+    ]
+    fold = Fold()
+    fold.add(1, NOVEMBER_30_MS, calls, 0)
+    assert fold.mean_delay_ms == mean_ms

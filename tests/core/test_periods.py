@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallygate.core.periods import day_of, hour_of, month_before, window_bounds_ms
+from tallygate.core.periods import day_of, hour_of, month_before, period_of, window_bounds_ms
 
 times = st.integers(min_value=0, max_value=4_102_444_800_000 * 3)
 
@@ -24,6 +24,7 @@ def test_a_period_is_the_calendars_own(at_ms: int) -> None:
     assert (day.month, day.number) == (f"{at:%Y-%m}", at.day)
     assert day.start_ms == _ms(midnight)
     assert hour_of(at_ms) == f"{at:%Y-%m-%dT%H}"
+    assert (period_of("day", day), period_of("month", day)) == (f"day#{at:%Y-%m-%d}", f"month#{at:%Y-%m}")
     assert window_bounds_ms("day", at_ms) == (_ms(midnight), _ms(midnight + timedelta(days=1)))
     assert window_bounds_ms("month", at_ms) == (_ms(first), _ms(following))
     if at_ms >= 32 * 86_400_000:

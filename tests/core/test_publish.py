@@ -21,6 +21,7 @@ def _item(charged: int, day: int = 7, last_flush_ms: int | None = None) -> Tally
         (100, 5_000, 50, 50_000),  # over a second at least
         (5_000, 0, 7, 7_000),
         (2_000, 2_000, 0, 0),
+        (None, 1_000, 1_000_000, 1_000_000_000),  # exact, however many
     ],
 )
 def test_the_rate_is_over_the_time_since_the_last_flush_within_the_batch(

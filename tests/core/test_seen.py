@@ -1,10 +1,12 @@
 """Payload deduplication: what is dropped depends on the records alone, not on batches, containers or their memory."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallygate.core.seen import JITTER_MS, SeenBatch, SeenPayloads, Sighting
+from tallygate.core.seen import JITTER_MS, REGISTER_EVERY_MS, SeenBatch, SeenPayloads, Sighting
 from tallygate.sim.memory import MemorySeen
 
 WINDOW_MS = 60_000
@@ -137,6 +139,98 @@ def test_what_is_dropped_does_not_depend_on_batches_containers_or_repeats(
         # When the answer is lost, an older position is read again.
         position = batch.last if end == "counted" else min(back, batch.last)
     assert dropped == expected
+
+
+class Watched(MemorySeen):
+    """Notes what it is asked, and answers in an order of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, int, int]] = []
+        self.kept_until: list[int] = []
+        self.registered_until: list[int] = []
+
+    def seen(self, writer: str, from_ms: int, to_ms: int) -> Iterator[Sighting]:
+        self.asked.append((writer, from_ms, to_ms))
+        return iter(sorted(super().seen(writer, from_ms, to_ms), reverse=True))
+
+    def keep(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
+        self.kept_until.append(expires_seconds)
+        super().keep(writer, batch, expires_seconds)
+
+    def register(self, writer: str, expires_seconds: int) -> None:
+        self.registered_until.append(expires_seconds)
+        super().register(writer, expires_seconds)
+
+
+def test_a_container_that_keeps_a_shard_looks_only_behind_its_last_record() -> None:
+    store = Watched()
+    container = _container(store)
+    _count(container, _batch((1, 1_000_000, "a")))
+    store.asked.clear()
+    _count(container, _batch((2, 2_000_000, "b"), (3, 2_500_000, "c")))
+    assert store.asked == [("0.1", 1_000_000 - JITTER_MS, 2_000_000 + JITTER_MS)]
+
+
+def test_a_take_over_reads_the_window_before_the_oldest_record() -> None:
+    store = Watched()
+    _count(_container(store), _batch((1, 0, "a")))
+    later = _batch((2, WINDOW_MS, "a"), (3, 90 * WINDOW_MS, "b"))
+    assert _count(_container(store), later) == {2}
+    assert store.asked[-1] == ("0.1", 0, 90 * WINDOW_MS + JITTER_MS)
+
+
+def test_of_several_sightings_the_latest_counts_in_whatever_order_they_are_read() -> None:
+    store = Watched()
+    container = _container(store)
+    for sequence in (1, 2, 3):
+        _count(container, _batch((sequence, sequence * WINDOW_MS, "a")))
+    assert _count(_container(store), _batch((4, 4 * WINDOW_MS, "a"))) == {4}
+    assert _count(_container(Watched()), _batch((1, 0, "a"))) == set()
+
+
+def test_a_batch_that_begins_with_the_last_record_again_is_a_repeat() -> None:
+    container = _container(MemorySeen())
+    _count(container, _batch((1, 0, "a"), (2, 0, "b")))
+    assert _count(container, _batch((2, 0, "b"), (3, 0, "c"))) == set()
+
+
+def test_digests_and_writers_are_kept_for_as_long_as_asked_from_the_newest_arrival() -> None:
+    store = Watched()
+    _count(_container(store), _batch((1, 7_000, "a"), (2, 9_999, "b")))
+    assert (store.kept_until, store.registered_until) == ([86_409], [86_409])
+
+
+def test_a_writer_registers_again_after_six_hours_and_not_before() -> None:
+    store = Watched()
+    container = _container(store)
+    for sequence, at_ms in enumerate((0, REGISTER_EVERY_MS, REGISTER_EVERY_MS + 1, REGISTER_EVERY_MS + 2), 1):
+        _count(container, _batch((sequence, at_ms, str(sequence))))
+    assert store.registered_until == [86_400, 86_400 + REGISTER_EVERY_MS // 1000]
+
+
+@pytest.mark.parametrize("writer", ["1.1", "0.1"])
+def test_remembering_without_asking_is_an_error(writer: str) -> None:
+    container = _container(MemorySeen())
+    batch = _batch((1, 0, "a"))
+    with pytest.raises(ValueError, match="remember follows duplicates"):
+        container.remember(writer, batch)
+    container.duplicates("0.1", batch)
+    if writer == "0.1":
+        container.remember("0.1", batch)
+    with pytest.raises(ValueError, match="remember follows duplicates"):
+        container.remember(writer, batch)
+
+
+def test_what_is_within_the_window_is_not_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tallygate.core.seen.PRUNE_ABOVE", 0)
+    container = _container(MemorySeen())
+    _count(container, _batch((0, 0, "first")))
+    for sequence in range(1, 20):
+        _count(container, _batch((sequence, sequence * 100, str(sequence))))
+    _count(container, _batch((20, WINDOW_MS + JITTER_MS, "last")))
+    assert b"first" in container._shards["0.1"].latest, "arrival times are approximate: a little more is kept"
+    assert _count(container, _batch((21, WINDOW_MS, "first"))) == {21}
 
 
 def test_what_left_the_window_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

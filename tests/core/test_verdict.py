@@ -1,6 +1,7 @@
 """The verdict arrives as it was given, or not at all; and it tells callers what is wrong without telling too much."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,7 @@ VERDICTS = [
     verdict(Decision((), "unavailable", 5)),
     verdict(Decision(refusal="key"), "revoked"),
     Verdict("unknown", "us-east-1", "us-east-1", 0, Decision()),
+    replace(verdict(Decision((SPENT, CHECKED), "quota", 43_200)), bases={"ip": {"day": {"us-east-1": 150, "x": 7}}}),
 ]
 
 
@@ -78,6 +80,14 @@ def test_the_usage_line_of_a_verdict_is_one_that_is_counted(given_verdict: Verdi
     assert parse_line(json.loads(format_line(line))) == line
     assert line.verdict == given_verdict.decision.refusal
     assert line.units == (given_verdict.units if given_verdict.decision.allowed else 0)
+
+
+@pytest.mark.parametrize("decision", [Decision((CHECKED,)), Decision((SPENT,), "quota", 43_200)])
+def test_the_caps_of_a_line_are_those_of_the_counts_of_its_home(decision: Decision) -> None:
+    adjusted = replace(verdict(decision), bases={"ip": {"day": {"us-east-1": 150, "eu-west-1": 7}}})
+    assert adjusted.line("request-1", NOW, 200).caps == {"ip": {"day": 350}}
+    assert replace(adjusted, home="eu-west-1").line("request-1", NOW, 200).caps == {"ip": {"day": 207}}
+    assert replace(adjusted, home="ap-southeast-2").line("request-1", NOW, 200).caps == {"ip": {"day": 200}}
 
 
 def test_a_spent_quota_names_the_violated_policies_and_no_others() -> None:
