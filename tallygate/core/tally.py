@@ -6,7 +6,7 @@ applied.*
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
 from tallygate.core.periods import HOUR_MS
@@ -154,25 +154,33 @@ class Contribution:
 
 def applied_to(before: TallyItem, update: Update) -> TallyItem:
     """`before` with `update` applied: what the store holds after a write that it accepted."""
-    after = added_to(before, update)
-    return replace(after, watermarks={**before.watermarks, update.writer: update.last}, last_flush_ms=update.flushed_ms)
+    return _sum(before, update, {**before.watermarks, update.writer: update.last}, update.flushed_ms)
 
 
-def added_to(before: TallyItem, addition: Update | Addition) -> TallyItem:
+def added_to(before: TallyItem, addition: Addition) -> TallyItem:
     """`before` with the counts of an addition, and nothing else changed."""
-    delta = addition.delta
-    days, shares = dict(before.days), dict(before.shares)
-    for day, charged in delta.days.items():
-        days[day] = days.get(day, 0) + charged
-    if addition.shared:
-        shares[addition.writer] = shares.get(addition.writer, 0) + delta.units
-    return replace(
-        before,
-        units=before.units + delta.units,
-        charged=before.charged + delta.charged,
-        denied=before.denied + delta.denied,
-        days=days,
-        shares=shares,
+    return _sum(before, addition, before.watermarks, before.last_flush_ms)
+
+
+def _sum(
+    before: TallyItem, added: Update | Addition, watermarks: Mapping[str, int], last_flush_ms: int | None
+) -> TallyItem:
+    delta, days, shares = added.delta, before.days, before.shares
+    if delta.days:
+        days = dict(days)
+        for day, charged in delta.days.items():
+            days[day] = days.get(day, 0) + charged
+    if added.shared:
+        shares = {**shares, added.writer: shares.get(added.writer, 0) + delta.units}
+    return TallyItem(
+        before.units + delta.units,
+        before.charged + delta.charged,
+        before.denied + delta.denied,
+        days,
+        watermarks,
+        last_flush_ms,
+        before.epoch,
+        shares,
     )
 
 
