@@ -4,7 +4,7 @@ Binds 127.0.0.1 before anything else, so that a taken port is known at once; che
 Prints one line of JSON on standard output: `{"ready": {"port": …}}`, or `{"error": "…"}` and exits 1. Ends with SIGTERM
 or SIGINT, and `--with-parent` also when standard input ends, which happens however the parent dies.
 
-Beside AWS it answers `GET /_tallygate/progress` and `POST /_tallygate/flush` (see `progress.py`).
+Beside AWS it answers routes of its own below `/_tallygate/` (see `additions/everything.py`).
 """
 
 import argparse
@@ -130,18 +130,28 @@ def with_admin_routes(app: Any, additions: Any, on_ready: Callable[[], None]) ->
 
             await app(scope, receive, send_and_tell)
             return
-        answer = None
-        if scope["type"] == "http" and scope["path"].startswith("/_tallygate/"):
-            answer = await asyncio.to_thread(additions.answer, scope["method"], scope["path"])
-        if answer is None:
+        if scope["type"] != "http" or not scope["path"].startswith("/_tallygate/"):
             await app(scope, receive, send)
             return
+        asked = await body_of(receive)
+        answer = await asyncio.to_thread(additions.answer, scope["method"], scope["path"], asked)
         body = json.dumps(answer).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        status = 404 if answer is None else 200
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     return routed
+
+
+async def body_of(receive: Receive) -> bytes:
+    """The body of a request."""
+    body = b""
+    while (message := await receive())["type"] == "http.request":
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return body
 
 
 def tell(message: dict[str, Any]) -> None:

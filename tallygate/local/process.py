@@ -39,11 +39,12 @@ class Emulator:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, method: str, path: str, timeout_seconds: float = 30) -> Any:
-        """The answer of one of the emulator's own routes (`/_tallygate/…`); WorldError when it does not answer."""
+    def ask(self, method: str, path: str, timeout_seconds: float = 30, document: Any = None) -> Any:
+        """The answer of one of the emulator's own routes (`/_tallygate/…`), to which `document` is sent as JSON;
+        WorldError when it does not answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_seconds)
         try:
-            connection.request(method, path)
+            connection.request(method, path, None if document is None else json.dumps(document))
             return json.loads(connection.getresponse().read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise WorldError(

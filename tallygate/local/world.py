@@ -13,7 +13,7 @@ state file and `stop()` ends it. Everything it needs is below `directory`, by de
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +46,14 @@ class Phase:
 
     name: str
     seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultProgress:
+    """`happened`: how often each fault did. `waiting`: orders whose occasion has not come."""
+
+    happened: Mapping[str, int]
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +205,18 @@ class World:
                     f"not caught up after {timeout_seconds:.0f} s: {'; '.join(found)}; see {self.log_path}"
                 )
             time.sleep(POLL_SECONDS)
+
+    def order_faults(self, orders: Sequence[Mapping[str, Any]]) -> None:
+        """Lets things go wrong, each at its next occasion: `additions/faults.py` says what can."""
+        self._emulator.ask("POST", "/_tallygate/faults", document=orders)
+
+    def cancel_faults(self) -> None:
+        """Nothing more of what was ordered goes wrong."""
+        self._emulator.ask("DELETE", "/_tallygate/faults")
+
+    def faults(self) -> FaultProgress:
+        """What went wrong as ordered."""
+        return FaultProgress(**self._emulator.ask("GET", "/_tallygate/faults"))
 
     def stop(self) -> None:
         """Ends the emulator, its workers and everything in it. May be called again."""

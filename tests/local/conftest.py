@@ -5,6 +5,7 @@ import ipaddress
 import itertools
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -41,7 +42,7 @@ def create(aws: LocalAws, request: pytest.FixtureRequest) -> Create:
     numbers = itertools.count(1)
 
     def create_stack(region: str, resources: dict[str, Any], outputs: dict[str, Any] | None = None) -> DeployedStack:
-        name = f"{request.node.name.replace('_', '-').partition('[')[0]}-{next(numbers)}"
+        name = f"{re.sub('[^a-zA-Z0-9]+', '-', request.node.name).strip('-')}-{next(numbers)}"
         template = json.dumps({"Resources": resources, "Outputs": outputs or {}})
         return deploy((Stack(name, region, template, (), frozenset()),), aws)[0]
 

@@ -1,11 +1,13 @@
 """All additions at once, and what they tell about their progress."""
 
+import json
 import os
 from dataclasses import dataclass
 from typing import Any
 
 from tallygate.local.additions import (
     destinations,
+    faults,
     function_logs,
     http_api,
     log_delivery,
@@ -20,15 +22,23 @@ class Additions:
     pool: workers.Pool
     delivery: log_delivery.LogDelivery
     mappings: stream_mapping.StreamMappings
+    faults: faults.Faults
 
-    def answer(self, method: str, path: str) -> dict[str, Any] | None:
+    def answer(self, method: str, path: str, body: bytes = b"") -> dict[str, Any] | None:
         """Answers the emulator's own routes; None for any other. `GET /_tallygate/progress`: events not yet delivered,
         then records not yet processed. Read in this order, zeros in both mean that every line printed before the call
         has been consumed. `POST /_tallygate/flush` does not wait for any window to end; its answer is the same. `POST
-        /_tallygate/warm` starts a worker of every function."""
+        /_tallygate/warm` starts a worker of every function. `POST /_tallygate/faults` takes a list of orders for what
+        shall go wrong, `DELETE` cancels them, `GET` tells what has happened."""
         match method, path:
             case "POST", "/_tallygate/warm":
                 return {"errors": workers.warm()}
+            case "POST" | "DELETE" | "GET", "/_tallygate/faults":
+                if method == "DELETE":
+                    self.faults.cancel()
+                for order in json.loads(body) if method == "POST" else ():
+                    self.faults.order(order)
+                return self.faults.progress()
             case "POST", "/_tallygate/flush":
                 self.mappings.flush()
                 self.delivery.flush()
@@ -41,10 +51,12 @@ class Additions:
 
 def install(delivery_window_seconds: float, longest_batching_window_seconds: float) -> Additions:
     """Extends the imported emulator. To be called once, before it serves."""
+    mappings = stream_mapping.StreamMappings(longest_batching_window_seconds)
     additions = Additions(
         workers.Pool(most_workers=max(2, os.cpu_count() or 2)),
         log_delivery.LogDelivery(delivery_window_seconds),
-        stream_mapping.StreamMappings(longest_batching_window_seconds),
+        mappings,
+        faults.Faults(mappings),
     )
     additions.delivery.on_delivered = additions.mappings.wake
     workers.install(additions.pool)
@@ -54,4 +66,5 @@ def install(delivery_window_seconds: float, longest_batching_window_seconds: flo
     tables.install()
     destinations.install()
     http_api.install()
+    faults.install(additions.faults)
     return additions

@@ -14,7 +14,8 @@ import bisect
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -69,6 +70,12 @@ class StreamMappings:
         success."""
         return [reader.progress() for reader in self._readers_of_mappings()]
 
+    def go_back(self, stream: str, records: int, sizes: Sequence[int]) -> int:
+        """Has the readers of a stream read again from `records` before where they are, in batches of `sizes` at first;
+        an invocation under way counts for nothing. How many have records to read again."""
+        readers = [reader for reader in self._readers_of_mappings() if reader.progress()["stream"] == stream]
+        return sum(reader.go_back(records, sizes) for reader in readers)
+
     def forget(self, place: ShardOfMapping) -> None:
         """The reader there has ended."""
         with self.changed:
@@ -98,6 +105,8 @@ class ShardReader:
         self._place = place
         self._mapping = mapping
         self._error: str | None = None
+        self._went_back = False
+        self._sizes: deque[int] = deque()
         records = self._records() or []
         from_the_start = mapping.get("StartingPosition") == "TRIM_HORIZON" or not records
         self._after = BEFORE_ALL if from_the_start else records[-1]["SequenceNumber"]
@@ -109,6 +118,17 @@ class ShardReader:
         stream = self._mapping["EventSourceArn"].rpartition("/")[2]
         behind = len(self._unread())
         return {"stream": stream, "shard": self._place.shard_id, "behind": behind, "error": self._error}
+
+    def go_back(self, records: int, sizes: Sequence[int]) -> bool:
+        """See StreamMappings.go_back."""
+        with self._mappings.changed:
+            known = self._records() or []
+            place = bisect.bisect_right(known, self._after, key=lambda record: record["SequenceNumber"]) - records
+            self._after = known[place - 1]["SequenceNumber"] if place > 0 else BEFORE_ALL
+            self._went_back = True
+            self._sizes = deque(sizes)
+            self._mappings.changed.notify_all()
+            return bool(self._unread())
 
     def _run(self) -> None:
         size, failures = None, 0
@@ -128,19 +148,23 @@ class ShardReader:
         self._mappings.forget(self._place)
 
     def _next_batch(self, size: int) -> list[dict[str, Any]]:
-        """Waits for records, then for more until the window ends; at most `size` and 6 MB of them."""
+        """Waits for records, then for more until the window ends; at most `size` and 6 MB of them, or what was asked
+        for when the mapping went back."""
         mappings = self._mappings
         with mappings.changed:
             mappings.changed.wait_for(self._unread, timeout=1)
             window = min(float(self._mapping.get("MaximumBatchingWindowInSeconds", 0)), mappings.longest_window_seconds)
             ends = time.monotonic() + window
+            size = self._sizes.popleft() if self._sizes and self._unread() else size
             while len(self._unread()) < size and (now := time.monotonic()) < ends and mappings.hurry_until < now:
                 if not self._unread():
                     return []
                 mappings.changed.wait(timeout=ends - now)
+            unread = self._unread()[:size]
+            self._went_back = False
         batch: list[dict[str, Any]] = []
         total_bytes = 0
-        for record in self._unread()[:size]:
+        for record in unread:
             total_bytes += len(record["Data"])
             if batch and total_bytes > MAX_BATCH_BYTES:
                 break
@@ -162,8 +186,9 @@ class ShardReader:
             return str(answer.get("errorMessage") if isinstance(answer, dict) else answer)
         failed = _failed_items(answer) if "ReportBatchItemFailures" in self._mapping["FunctionResponseTypes"] else []
         done = [record for record in batch if not failed or record["SequenceNumber"] < min(failed)]
-        if done:
-            self._after = done[-1]["SequenceNumber"]
+        with self._mappings.changed:
+            if done and not self._went_back:
+                self._after = done[-1]["SequenceNumber"]
         return f"the function reported {len(failed)} failed items" if failed else None
 
     def _event(self, record: dict[str, Any]) -> dict[str, Any]:
