@@ -1,6 +1,7 @@
 # Everything lives in .venv. A machine with Python >= 3.11 needs nothing else: no Node, no AWS account.
 #   make run LOG=path        another access log than the one that ships
 #   make test T="-k oracle"  some of the tests
+#   make soak SECONDS=60     a shorter one; SEED=7 for the calls and faults of that seed
 #   make setup PYTHON=/path  another Python than the newest one found
 
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(BIN)/uv $(if $(MAKE_TERMOUT),,--quiet)
 .DEFAULT_GOAL := help
-.PHONY: help setup run test mutants check format synth lock clean
+.PHONY: help setup run test soak mutants check format synth lock clean
 
 # The newest Python that can make a virtual environment (Debian packs `ensurepip` apart).
 FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
@@ -37,6 +38,9 @@ run: $(READY) ## The whole of it on this machine: three regions, an access log, 
 
 test: $(READY) ## Every test, with the seconds of each suite
 	@exec $(BIN)/python -m pytest -p tests.suite_times $(T)
+
+soak: $(READY) ## Three minutes of calls while everything goes wrong, and then every count
+	@exec $(BIN)/python -m tests.soak $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)')
 
 mutants: $(READY) ## Small changes to the counting core, each on trial (a quarter of an hour)
 	@exec $(BIN)/python -m tests.mutants
