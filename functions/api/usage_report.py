@@ -47,7 +47,11 @@ class UsageReport:
         limits: list[dict[str, Any]] = []
         for (kind, value), counted in zip(identifiers.items(), counts, strict=True):
             caps: Mapping[Window, int | None] = verdict.caps.get(kind) or {"month": None}
-            limits += [_limit(kind, value, window, quota, counted, now_ms) for window, quota in caps.items()]
+            bases = verdict.bases.get(kind, {})
+            limits += [
+                _limit(kind, value, window, quota, bases.get(window, {}), counted, now_ms)
+                for window, quota in caps.items()
+            ]
         all_counts = [each for counted in counts for each in counted]
         return {
             "plan": verdict.plan,
@@ -81,10 +85,19 @@ class UsageReport:
 
 
 def _limit(
-    kind: Kind, value: str, window: Window, quota: int | None, counted: Sequence[Counted], now_ms: int
+    kind: Kind,
+    value: str,
+    window: Window,
+    quota: int | None,
+    bases: Mapping[str, int],
+    counted: Sequence[Counted],
+    now_ms: int,
 ) -> dict[str, Any]:
+    """`bases` is what each home had counted at the last reset: a count in the gate may not have come as far yet."""
     day = day_of(now_ms)
-    by_home = {each.usage.home: each.usage.charged_in(window, day) for each in counted}
+    by_home = {
+        each.usage.home: max(0, each.usage.charged_in(window, day) - bases.get(each.usage.home, 0)) for each in counted
+    }
     used = sum(by_home.values())
     return {
         "kind": kind,

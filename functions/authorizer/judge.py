@@ -8,12 +8,14 @@ from functions.authorizer.call import Call
 from functions.authorizer.gate_view import GateView, usable
 from functions.authorizer.snapshots import Snapshot
 from tallygate.aws.settings import AuthorizerSettings
+from tallygate.core.adjustments import Adjustments, effective_limits
 from tallygate.core.credentials import fault_of
 from tallygate.core.decide import Decision, Request, decide
 from tallygate.core.gate import Reading
 from tallygate.core.identity import UNKNOWN_IP, Identity, identify, is_site
 from tallygate.core.keys import KEY_ID_CHARS, secret_hash, stage_of
 from tallygate.core.names import INVALID_KEY, Kind, pk_of
+from tallygate.core.periods import day_of
 from tallygate.core.plans import OnUnavailable, Plan
 from tallygate.core.routes import units_of
 from tallygate.core.usage import Admission, Usage
@@ -113,7 +115,9 @@ class Judge:
             request = Request(call.id, self._settings.home, units, tuple(known))
             decision = decide(request, known, plan, call.at_ms)
             self._remember(snapshots, decision, Admission(call.at_ms, units))
-        return Judgement(self._verdict(call, identity, key, decision, charge=charge, plan=plan), reading)
+        adjusted = {kind: snapshot.adjustments for kind, snapshot in snapshots.items()}
+        verdict = self._verdict(call, identity, key, decision, charge=charge, plan=plan, adjusted=adjusted)
+        return Judgement(verdict, reading)
 
     def _remember(self, snapshots: Mapping[Kind, Snapshot], decision: Decision, admission: Admission) -> None:
         is_far = decision.allowed and decision.is_below(REUSE_BELOW_PERCENT)
@@ -134,16 +138,18 @@ class Judge:
         *,
         charge: tuple[Kind, ...] = (),
         plan: Plan | None = None,
+        adjusted: Mapping[Kind, Adjustments] | None = None,
         key_fault: KeyFault | None = None,
     ) -> Verdict:
-        caps = plan.caps() if plan is not None else {}
+        caps, bases = effective_limits(plan, adjusted or {}, day_of(call.at_ms)) if plan is not None else ({}, {})
         return Verdict(
             ip=identity.ip,
             ref=identity.ref,
             key=key,
             plan=plan.name if plan is not None else None,
             charge=charge,
-            caps={kind: caps[kind] for kind in charge if kind in caps},
+            caps=caps,
+            bases=bases,
             home=self._settings.home,
             region=self._settings.region,
             units=units_of(call.method, call.path),

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
+from tallygate.core.adjustments import UNADJUSTED, Adjustments
 from tallygate.core.gate import Partition
 from tallygate.core.usage import Admission, Usage
 
@@ -24,7 +25,13 @@ class Snapshot:
     admitted: list[Admission] = field(default_factory=list)
 
     def usage(self) -> Usage:
-        return Usage(self.partition.homes if self.partition is not None else (), tuple(self.admitted))
+        homes = self.partition.homes if self.partition is not None else ()
+        return Usage(homes, tuple(self.admitted), self.adjustments)
+
+    @property
+    def adjustments(self) -> Adjustments:
+        """The last that were read, however long ago: they end with their period by themselves."""
+        return self.partition.adjustments if self.partition is not None else UNADJUSTED
 
     def renew(self, partition: Partition, home: str, now_ms: int) -> None:
         """Take over what was read. Admissions that `home` has counted are forgotten."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
 
 from tallygate.core import names
+from tallygate.core.adjustments import UNADJUSTED, Adjustments, Baseline
 from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Partition
 from tallygate.core.plans import WINDOWS, Limit, OnUnavailable, Plan
@@ -22,16 +23,16 @@ Row = Mapping[str, Mapping[str, Any]]
 def partition_of(rows: Iterable[Row], now_ms: int) -> Partition:
     """An identifier's rows. Of a kind that is not known here (another version's), a row is passed over."""
     homes: list[HomeUsage] = []
-    key: StoredKey | None = None
+    key, adjustments = None, UNADJUSTED
     for row in rows:
         if names.EXPIRES in row and _number(row, names.EXPIRES) * 1000 <= now_ms:
             continue
         sort_key = row[names.SK]["S"]
         if sort_key == names.PROFILE_SK:
-            key = stored_key(row)
+            key, adjustments = stored_key(row), adjustments_of(row)
         elif sort_key.startswith(names.MONTH_SK):
             homes.append(home_usage(row))
-    return Partition(tuple(homes), key)
+    return Partition(tuple(homes), key, adjustments)
 
 
 def home_usage(row: Row) -> HomeUsage:
@@ -63,14 +64,34 @@ def counted(row: Row, home: str, month: str) -> HomeUsage:
     )
 
 
-def stored_key(row: Row) -> StoredKey:
-    """A key from its profile."""
+def stored_key(row: Row) -> StoredKey | None:
+    """A key from its profile. The profile of anything else has no hash."""
+    if names.KEY_HASH not in row:
+        return None
     return StoredKey(
         hash=row[names.KEY_HASH]["S"],
         plan=row[names.KEY_PLAN]["S"],
         status=row[names.KEY_STATUS]["S"],
         expires_ms=_number(row, names.KEY_EXPIRES_MS) if names.KEY_EXPIRES_MS in row else None,
     )
+
+
+def adjustments_of(row: Row) -> Adjustments:
+    """What a profile says about quotas in the periods that it names."""
+    if names.BASES not in row and names.EXTRAS not in row:
+        return UNADJUSTED
+    bases = {
+        period: {
+            home: Baseline(_number(base["M"], names.CHARGED), _number(base["M"], names.AT_MS))
+            for home, base in homes["M"].items()
+        }
+        for period, homes in _map(row, names.BASES).items()
+    }
+    extras = {
+        period: {id: int(units["N"]) for id, units in top_ups["M"].items()}
+        for period, top_ups in _map(row, names.EXTRAS).items()
+    }
+    return Adjustments(bases, extras)
 
 
 def plan_of(row: Row) -> Plan:
@@ -90,6 +111,10 @@ def plan_of(row: Row) -> Plan:
 def _number(row: Row, name: str) -> int:
     attribute = row.get(name)
     return int(attribute["N"]) if attribute else 0
+
+
+def _map(row: Row, name: str) -> Mapping[str, Any]:
+    return row[name]["M"] if name in row else {}
 
 
 def _days(row: Row) -> dict[int, int]:

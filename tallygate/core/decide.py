@@ -3,7 +3,8 @@ came since is estimated.
 
     used ≈ Σ homes counted + max(rate × time since, what this container admitted since)
 
-A count at the quota refuses whatever the estimate says. An estimate is believed for a horizon only: when a home stays
+Counted is what came after the last reset, and the quota what it is with its top-ups (see `adjustments`). A count at the
+quota refuses whatever the estimate says. An estimate is believed for a horizon only: when a home stays
 silent for longer, the count has passed no further mark, and callers still under it are let back in, the fewer the
 harder they hammered. The horizon passed once over, that memory fades by half: nobody is held off by what they did an
 hour ago.
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final, Literal
 
+from tallygate.core.adjustments import Allowance
 from tallygate.core.names import Kind
 from tallygate.core.periods import SECOND_MS, day_of, window_bounds_ms
 from tallygate.core.plans import Limit, Plan
@@ -59,8 +61,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One limit and how much of it is used, this call included when it was admitted. `reset_ms` is the end of the
-    window, `opens_ms` when a refused caller may try again: the same when it is the count that refuses."""
+    """One limit, top-ups included, and how much of it is used, this call included when it was admitted. `reset_ms` is
+    the end of the window, `opens_ms` when a refused caller may try again: the same when it is the count that
+    refuses."""
 
     limit: Limit
     used: int
@@ -118,9 +121,11 @@ def seconds_until(at_ms: int, now_ms: int) -> int:
 def _check(limit: Limit, usage: Usage, request: Request, now_ms: int, tuning: Tuning) -> Checked:
     start_ms, end_ms = window_bounds_ms(limit.window, now_ms)
     day = day_of(now_ms)
-    counted = sum(row.charged_in(limit.window, day) for row in usage.homes)
+    allowance = usage.adjustments.allowance(limit.window, day)
+    limit = replace(limit, quota=limit.quota + allowance.extra)
+    counted = sum(allowance.used(row.home, row.charged_in(limit.window, day)) for row in usage.homes)
     engaged = counted * 100 >= limit.quota * tuning.engage_percent
-    estimate = _estimate(usage, request.home, start_ms, now_ms, tuning, engaged=engaged)
+    estimate = _estimate(usage, allowance, request.home, start_ms, now_ms, tuning, engaged=engaged)
     checked = Checked(limit, counted + int(estimate.uncounted), end_ms - start_ms, end_ms)
     if not request.units:
         return checked
@@ -144,7 +149,9 @@ class _Estimate:
     until_ms: int
 
 
-def _estimate(usage: Usage, here: str, start_ms: int, now_ms: int, tuning: Tuning, *, engaged: bool) -> _Estimate:
+def _estimate(
+    usage: Usage, allowance: Allowance, here: str, start_ms: int, now_ms: int, tuning: Tuning, *, engaged: bool
+) -> _Estimate:
     newest = usage.newest()
     uncounted, held_off, until_ms = 0.0, 0.0, 0
     for home in dict.fromkeys((here, *newest)):
@@ -153,9 +160,10 @@ def _estimate(usage: Usage, here: str, start_ms: int, now_ms: int, tuning: Tunin
         horizon_ms = delay_ms * tuning.horizon_delays
         silent_ms = max(0, now_ms - row.at_ms)
         believed = silent_ms <= horizon_ms
+        begun_ms = max(start_ms, allowance.base(home).at_ms)  # what arrived before a reset is in its baseline
         extrapolated = 0.0
         if engaged and believed:
-            extrapolated = _without_noise(row.rate_milli * max(0, now_ms - max(row.at_ms, start_ms)) / 1e6, tuning)
+            extrapolated = _without_noise(row.rate_milli * max(0, now_ms - max(row.at_ms, begun_ms)) / 1e6, tuning)
             until_ms = max(until_ms, row.at_ms + horizon_ms)
         elif engaged:
             faded = 0.5 ** min(silent_ms / horizon_ms - 1, 64)
@@ -166,7 +174,7 @@ def _estimate(usage: Usage, here: str, start_ms: int, now_ms: int, tuning: Tunin
             # Of what came between `at` and that publication, a part is counted. For a while it is taken to be none;
             # then, with nothing heard, all: a caller must not lose their last call to a doubt that never ends.
             since_ms = row.at_ms if believed else row.at_ms + row.lag_ms
-            admitted = sum(units for at_ms, units in usage.admitted if at_ms > since_ms and at_ms >= start_ms)
+            admitted = sum(units for at_ms, units in usage.admitted if at_ms > since_ms and at_ms >= begun_ms)
         uncounted += max(extrapolated, admitted)
     return _Estimate(uncounted, held_off, until_ms)
 

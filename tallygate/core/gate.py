@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tallygate.core.adjustments import UNADJUSTED, Adjustments
 from tallygate.core.credentials import StoredKey
 from tallygate.core.plans import Plan
 from tallygate.core.usage import HomeUsage
@@ -11,10 +12,11 @@ from tallygate.core.usage import HomeUsage
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """What the gate holds of one identifier: the rows of all homes, and the profile when it is a key."""
+    """What the gate holds of one identifier: the rows of all homes, its profile when it is a key, and adjustments."""
 
     homes: tuple[HomeUsage, ...] = ()
     key: StoredKey | None = None
+    adjustments: Adjustments = UNADJUSTED
 
 
 @dataclass(frozen=True, slots=True)

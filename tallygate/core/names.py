@@ -83,6 +83,16 @@ KEY_EXPIRES_MS: Final = "expires"
 KEY_NOTE: Final = "note"
 OWNER_INDEX: Final = "owner"
 
+# --- adjustments of a quota (gate: in the profile; that of an address or a site holds nothing else) ------------------
+BASES: Final = "base"
+"""By period and home, what was charged (CHARGED) by the last reset, of calls that arrived by AT_MS."""
+EXTRAS: Final = "extra"
+"""By period and id, units of top-ups."""
+REVISION: Final = "rev"
+"""Grows with each change of the two, so that none is lost to another at the same time."""
+DAY_PERIOD: Final = "day#"
+"""With MONTH_SK, what names a period there: `day#2026-11-21`, `month#2026-11`."""
+
 PLANS_PK: Final = "plans"
 """pk of all plans; sk is the plan's name."""
 PLAN_LIMITS: Final = "limits"

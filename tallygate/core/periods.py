@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from tallygate.core.names import DAY_PERIOD, MONTH_SK
 from tallygate.core.plans import Window
 
 SECOND_MS: Final = 1_000
@@ -67,6 +68,11 @@ def hour_of(at_ms: int) -> str:
 def month_before(at_ms: int) -> str:
     """The month before the one that contains `at_ms`, as `2026-10`."""
     return day_of(day_of(at_ms).month_start_ms - 1).month
+
+
+def period_of(window: Window, day: Day) -> str:
+    """Name of the period of `window` that holds `day`: `day#2026-11-20`, `month#2026-11`."""
+    return f"{DAY_PERIOD}{day.month}-{day.number:02d}" if window == "day" else f"{MONTH_SK}{day.month}"
 
 
 def window_bounds_ms(window: Window, at_ms: int) -> tuple[int, int]:

@@ -11,8 +11,8 @@ WINDOWS: Final[tuple[Window, ...]] = get_args(Window)
 OnUnavailable = Literal["allow", "deny"]
 
 Caps = Mapping[Kind, Mapping[Window, int]]
-"""Effective limits of one call, in units: `{"key": {"month": 100000}}`. They travel in the usage line, so that the
-consumer knows every mark without a read."""
+"""Limits of one call with their top-ups, in units: `{"key": {"month": 100000}}`. With the baselines of its home
+(`adjustments.marked_caps`) they travel in the usage line, so that the consumer knows every mark without a read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
-"""What a decision knows of an identifier: the counts that homes published, and what this container admitted since."""
+"""What a decision knows of an identifier: the counts that homes published, what this container admitted since, and how
+the quota was adjusted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tallygate.core.adjustments import UNADJUSTED, Adjustments
 from tallygate.core.periods import Day
 from tallygate.core.plans import Window
 
@@ -45,6 +47,7 @@ class Usage:
 
     homes: tuple[HomeUsage, ...] = ()
     admitted: tuple[Admission, ...] = ()
+    adjustments: Adjustments = UNADJUSTED
 
     def newest(self) -> dict[str, HomeUsage]:
         """The last word of each home: the row that tells the rate, whatever month it counts."""

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
+from tallygate.core.adjustments import Bases, marked_caps
 from tallygate.core.decide import Checked, Decision, Refusal
 from tallygate.core.lines import UsageLine
 from tallygate.core.names import KINDS, Kind
@@ -28,7 +29,8 @@ class InvalidVerdictError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One call, who made it, who pays for it, and the decision. `key` is a key id, never a secret. `plan` is None when
-    no plan governed the call; `key_fault` says what is wrong with a refused key."""
+    no plan governed the call; `caps` are its limits with top-ups, `bases` the counts from which they are used up;
+    `key_fault` says what is wrong with a refused key."""
 
     ip: str
     home: str
@@ -40,6 +42,7 @@ class Verdict:
     plan: str | None = None
     charge: tuple[Kind, ...] = ()
     caps: Caps = field(default_factory=dict)
+    bases: Bases = field(default_factory=dict)
     key_fault: KeyFault | None = None
 
     def identifier(self, kind: Kind) -> str | None:
@@ -58,7 +61,7 @@ class Verdict:
             units=self.units if self.decision.allowed else 0,
             status=status,
             charge=self.charge,
-            caps=self.caps,
+            caps=marked_caps(self.caps, self.bases, self.home),
             verdict=self.decision.refusal,
         )
 
@@ -71,6 +74,7 @@ class Verdict:
             "plan": self.plan,
             "charge": self.charge,
             "caps": self.caps,
+            "bases": self.bases or None,
             "home": self.home,
             "region": self.region,
             "units": self.units,
@@ -97,6 +101,7 @@ def verdict_of(text: object) -> Verdict:
             plan=fields.get("plan"),
             charge=tuple(fields["charge"]),
             caps=fields["caps"],
+            bases=fields.get("bases") or {},
             home=_text(fields["home"]),
             region=_text(fields["region"]),
             units=int(fields["units"]),

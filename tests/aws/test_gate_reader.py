@@ -8,6 +8,7 @@ from tallygate.aws.gate_reader import GateReader
 from tallygate.aws.plan_store import plan_row
 from tallygate.aws.rows import gate_row
 from tallygate.aws.tally_reader import TallyReader
+from tallygate.core.adjustments import Adjustments, Baseline
 from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Partition, ReadFailure
 from tallygate.core.plans import Limit, Plan
@@ -129,10 +130,35 @@ def test_what_cannot_be_read_is_missing_and_the_rest_is_there() -> None:
 
 def test_a_profile_that_makes_no_sense_is_a_failure() -> None:
     row = profile()
-    del row["hash"]
+    del row["plan"]
     reading = GateReader(Client({"Items": [row]}), "gate", 150).read([PK], plans=False, now_ms=NOW)
     assert reading.partitions == {}
     assert [failure.may_pass for failure in reading.failures] == [False]
+
+
+ADJUSTED = {
+    "base": {"M": {"month#2026-11": {"M": {"us-east-1": {"M": {"c": {"N": "70"}, "at": {"N": str(NOW - 9)}}}}}}},
+    "extra": {"M": {"day#2026-11-20": {"M": {"order-1138": {"N": "50"}, "order-1139": {"N": "5"}}}}},
+    "rev": {"N": "3"},
+}
+
+
+def test_adjustments_come_with_the_same_query() -> None:
+    for more, key in ((profile(), StoredKey("9f2c", "pro", "active")), ({"sk": {"S": "profile"}}, None)):
+        client = Client({"Items": [published(70), more | ADJUSTED]})
+        reading = GateReader(client, "gate", 150).read([PK], plans=False, now_ms=NOW)
+        assert reading.partitions[PK].key == key
+        assert reading.partitions[PK].adjustments == Adjustments(
+            {"month#2026-11": {"us-east-1": Baseline(70, NOW - 9)}},
+            {"day#2026-11-20": {"order-1138": 50, "order-1139": 5}},
+        )
+        assert len(client.asked) == 1
+
+
+def test_adjustments_of_a_profile_that_expired_are_over() -> None:
+    rows = [{"sk": {"S": "profile"}, "ttl": {"N": str(NOW // 1000)}, **ADJUSTED}]
+    reading = GateReader(Client({"Items": rows}), "gate", 150).read([PK], plans=False, now_ms=NOW)
+    assert reading.partitions[PK] == Partition()
 
 
 def test_the_tally_of_a_home_is_read_exactly() -> None:

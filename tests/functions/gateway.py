@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tallygate.core.adjustments import UNADJUSTED, Adjustments
 from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Partition, ReadFailure, Reading
 from tallygate.core.plans import Limit, Plan
@@ -57,6 +58,7 @@ class FakeGate:
 
     rows: dict[str, tuple[HomeUsage, ...]] = field(default_factory=dict)
     keys: dict[str, StoredKey] = field(default_factory=dict)
+    adjusted: dict[str, Adjustments] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=lambda: dict(PLANS))
     is_down: bool = False
     unreadable: set[str] = field(default_factory=set)
@@ -68,7 +70,11 @@ class FakeGate:
         self.plans_asked += plans
         missing = [pk for pk in partitions if self.is_down or pk in self.unreadable]
         return Reading(
-            {pk: Partition(self.rows.get(pk, ()), self.keys.get(pk)) for pk in partitions if pk not in missing},
+            {
+                pk: Partition(self.rows.get(pk, ()), self.keys.get(pk), self.adjusted.get(pk, UNADJUSTED))
+                for pk in partitions
+                if pk not in missing
+            },
             None if self.is_down or not plans else dict(self.plans),
             (SLOW,) * (len(missing) + (plans and self.is_down)),
             took_ms=150 if missing else 7,

@@ -271,6 +271,26 @@ def test_usage_is_exact_and_adds_homes_up(monkeypatch: pytest.MonkeyPatch, capsy
     assert [(line["units"], line["status"]) for line in lines(capsys)] == [(0, 200)]
 
 
+def test_usage_counts_from_the_reset_of_each_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = HomeUsage("eu-west-1", "2026-11", 10, 10, 0, {20: 10})
+    pk = "key#9f2c000000000000"
+    tally = FakeTally({HOME: {pk: COUNTED}, "eu-west-1": {pk: away}})
+    adjusted = replace(
+        KEYED, caps={"key": {"day": 1050, "month": 5000}}, bases={"key": {"day": {HOME: 20, "eu-west-1": 10}}}
+    )
+    day, month = report(tally, FakeGate(), monkeypatch, adjusted)["usage"]
+    assert (day["limit"], day["used"], day["remaining"]) == (1050, 5, 1045)
+    assert [home["used"] for home in day["homes"].values()] == [5, 0]
+    assert (month["limit"], month["used"], month["remaining"]) == (5000, 70, 4930)
+
+
+def test_usage_from_a_gate_that_is_behind_a_reset_is_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = FakeGate(rows={"key#9f2c000000000000": (published(50),)})
+    adjusted = replace(KEYED, bases={"key": {"day": {HOME: 53}}})
+    day, month = report(FakeTally({HOME: None}), gate, monkeypatch, adjusted)["usage"]
+    assert (day["used"], month["used"]) == (0, 50)
+
+
 def test_usage_of_a_home_that_does_not_answer_comes_from_the_gate_and_says_so(
     monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:

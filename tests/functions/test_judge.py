@@ -17,6 +17,7 @@ from functions.authorizer.judge import Judge, Judgement
 from functions.authorizer.snapshots import Snapshots
 from tallygate.aws.settings import AuthorizerSettings
 from tallygate.core import keys
+from tallygate.core.adjustments import Adjustments, Baseline, TopUp
 from tallygate.core.credentials import StoredKey
 from tallygate.core.decide import Decision
 from tallygate.core.identity import parse_networks
@@ -92,6 +93,43 @@ def test_a_spent_quota_refuses_until_the_day_is_over() -> None:
     assert verdict.decision.refusal == "quota"
     assert verdict.decision.retry_after_seconds == 12 * 3600
     assert verdict.charge == ("ip", "ref")
+
+
+def test_a_reset_and_a_top_up_hold_from_the_next_read_and_are_told_to_whoever_counts() -> None:
+    gate = FakeGate(rows={PK: (published(1000), published(30, home="eu-west-1"))}, keys={PK: GOOD})
+    caller = Caller(gate)
+    assert caller(keyed()).decision.refusal == "quota"
+    counted = {HOME: Baseline(1005, NOW), "eu-west-1": Baseline(30, NOW)}
+    gate.adjusted[PK] = Adjustments().reset({"day": counted}, NOW).topped_up("month", TopUp("a", 500), NOW)
+    verdict = caller(keyed())
+    assert [(each.limit.name, each.limit.quota, each.used) for each in verdict.decision.limits] == [
+        ("key-day", 1000, 1),
+        ("key-month", 5500, 1031),
+    ]
+    assert verdict.caps == {"key": {"day": 1000, "month": 5500}}
+    assert verdict.bases == {"key": {"day": {HOME: 1005, "eu-west-1": 30}}}
+    assert verdict.line("request-1", NOW, 200).caps == {"key": {"day": 2005, "month": 5500}}
+
+
+def test_the_lines_of_refused_calls_tell_adjusted_limits_too() -> None:
+    address = "ip#203.0.113.7"
+    gate = FakeGate(rows={address: (published(350),)})
+    gate.adjusted[address] = Adjustments().reset({"day": {HOME: Baseline(150, NOW)}}, NOW)
+    verdict = Caller(gate)({})
+    assert verdict.decision.refusal == "quota"
+    assert verdict.line("request-1", NOW, 429).caps == {"ip": {"day": 350}}
+
+
+def test_adjustments_are_remembered_while_the_gate_cannot_be_read() -> None:
+    gate = FakeGate(rows={PK: (published(1000),)}, keys={PK: GOOD})
+    gate.adjusted[PK] = Adjustments().reset({"day": {HOME: Baseline(1000, NOW)}}, NOW)
+    caller = Caller(gate)
+    assert caller(keyed()).decision.allowed
+    gate.is_down = True
+    for later_ms in (MINUTE, 10 * MINUTE):  # within what a snapshot is good for, and beyond
+        verdict = caller(keyed(), at_ms=NOW + later_ms)
+        assert verdict.decision.allowed
+        assert verdict.line("request-1", NOW, 200).caps == {"key": {"day": 2000, "month": 5000}}
 
 
 def test_another_key_goes_through_in_the_same_moment() -> None:

@@ -1,0 +1,151 @@
+"""Adjustments: what was changed about a quota of an identifier in the current periods. Its counts stay what they are.
+
+    used = Σ homes max(0, counted − baseline)        limit = quota + top-ups
+
+A reset remembers what each home had charged by then: its baseline. Whatever a home counts after it, calls that were
+still on their way included, is above the baseline and uses up the quota as it is from then on. A top-up adds to the
+quota of one period.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from tallygate.core.names import Kind
+from tallygate.core.periods import DAY_MS, Day, day_of, period_of
+from tallygate.core.plans import WINDOWS, Caps, Plan, Window
+
+MAX_TOP_UPS: Final = 100
+"""Of one identifier in one period: every call reads them, and 4 KB are a read unit."""
+MAX_ID_CHARS: Final = 40
+_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{MAX_ID_CHARS - 1}}}", re.ASCII)
+
+
+class Baseline(NamedTuple):
+    """What a home had charged in a period when it was reset; calls that arrived by `at_ms` are in it."""
+
+    units: int = 0
+    at_ms: int = 0
+
+
+class TopUp(NamedTuple):
+    """Units beyond the quota. The same `id` twice is the same top-up, however often somebody asks for it."""
+
+    id: str
+    units: int
+
+
+class IdTakenError(ValueError):
+    """Another top-up has this id."""
+
+    def __init__(self, id: str, units: int, period: str) -> None:
+        super().__init__(f"{id} is a top-up of {units} in {period}")
+        self.id, self.units, self.period = id, units, period
+
+
+class TooManyTopUpsError(ValueError):
+    """The period has MAX_TOP_UPS already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The adjustments of one period: baselines by home, and units beyond the quota."""
+
+    bases: Mapping[str, Baseline] = field(default_factory=dict)
+    extra: int = 0
+
+    def base(self, home: str) -> Baseline:
+        return self.bases.get(home, Baseline())
+
+    def used(self, home: str, counted: int) -> int:
+        """What is used of the quota, where `home` counted so much. A published count may lie below the baseline, which
+        is exact: it then says nothing about the other homes."""
+        return max(0, counted - self.base(home).units)
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustments:
+    """Those of one identifier, by period (`month#2026-11`): baselines by home, and top-ups by id."""
+
+    bases: Mapping[str, Mapping[str, Baseline]] = field(default_factory=dict)
+    extras: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def allowance(self, window: Window, day: Day) -> Allowance:
+        """The adjustments of the period of `window` that holds `day`."""
+        if not self.bases and not self.extras:
+            return UNCHANGED
+        period = period_of(window, day)
+        return Allowance(self.bases.get(period, {}), sum(self.extras.get(period, {}).values()))
+
+    def reset(self, counted: Mapping[Window, Mapping[str, Baseline]], now_ms: int) -> "Adjustments":
+        """With new baselines: `counted` is what each home had charged in each window that is reset. A baseline never
+        goes down: of two resets at the same time, the one that forgives more stands."""
+        kept = self._kept(now_ms)
+        bases = dict(kept.bases)
+        for window, homes in counted.items():
+            period = period_of(window, day_of(now_ms))
+            before = bases.get(period, {})
+            raised = {home: max(before.get(home, base), base) for home, base in homes.items() if base.units}
+            if raised:
+                bases[period] = {**before, **raised}
+        return Adjustments(bases, kept.extras)
+
+    def topped_up(self, window: Window, top_up: TopUp, now_ms: int) -> "Adjustments":
+        """With a top-up of the current period; unchanged when it is in already. An id is remembered for a day after its
+        period, so that a repetition across midnight is one. Raises IdTakenError, TooManyTopUpsError."""
+        kept = self._kept(now_ms)
+        for period, top_ups in kept.extras.items():
+            units = top_ups.get(top_up.id)
+            if units is not None:
+                if units != top_up.units or not period.startswith(f"{window}#"):
+                    raise IdTakenError(top_up.id, units, period)
+                return self
+        period = period_of(window, day_of(now_ms))
+        top_ups = {**kept.extras.get(period, {}), top_up.id: top_up.units}
+        if len(top_ups) > MAX_TOP_UPS:
+            raise TooManyTopUpsError(period)
+        return Adjustments(kept.bases, {**kept.extras, period: top_ups})
+
+    def _kept(self, now_ms: int) -> "Adjustments":
+        """Those of the periods of today and yesterday: others have been over for a day at least."""
+        periods = {period_of(window, day_of(at_ms)) for window in WINDOWS for at_ms in (now_ms, now_ms - DAY_MS)}
+        return Adjustments(
+            {period: homes for period, homes in self.bases.items() if period in periods},
+            {period: top_ups for period, top_ups in self.extras.items() if period in periods},
+        )
+
+
+UNCHANGED: Final = Allowance()
+UNADJUSTED: Final = Adjustments()
+
+Bases = Mapping[Kind, Mapping[Window, Mapping[str, int]]]
+"""Baselines of one call's identifiers in units, by home; only those that there are."""
+
+
+def is_top_up_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
+
+
+def effective_limits(plan: Plan, adjustments: Mapping[Kind, Adjustments], day: Day) -> tuple[Caps, Bases]:
+    """The limits of `plan` with top-ups, for each kind in `adjustments`; and the baselines from which they count."""
+    caps: dict[Kind, dict[Window, int]] = {}
+    bases: dict[Kind, dict[Window, dict[str, int]]] = {}
+    quotas = plan.caps()
+    for kind, adjusted in adjustments.items():
+        for window, quota in quotas.get(kind, {}).items():
+            allowance = adjusted.allowance(window, day)
+            caps.setdefault(kind, {})[window] = quota + allowance.extra
+            if allowance.bases:
+                units = {home: baseline.units for home, baseline in allowance.bases.items()}
+                bases.setdefault(kind, {})[window] = units
+    return caps, bases
+
+
+def marked_caps(caps: Caps, bases: Bases, home: str) -> Caps:
+    """The caps of a usage line: limits in terms of what `home` counts, so that its marks lie in what is left since the
+    reset, and one of them at the limit itself."""
+    return {
+        kind: {window: limit + bases.get(kind, {}).get(window, {}).get(home, 0) for window, limit in windows.items()}
+        for kind, windows in caps.items()
+    }
