@@ -10,6 +10,7 @@ from tallygate.cli.demo import demo
 from tallygate.cli.failures import one_line_failures
 from tallygate.cli.keys import keys
 from tallygate.cli.plans import plans
+from tallygate.cli.quota import quota
 from tallygate.cli.rejects import rejects
 from tallygate.cli.simulate import simulate
 from tallygate.cli.usage import usage
@@ -42,6 +43,7 @@ Examples:
   tallygate usage show ip 203.0.113.7         what one address used this month
   tallygate usage top ref --stage prod        the busiest sites of a deployed stage
   tallygate keys create --owner acme --plan starter
+  tallygate quota reset key 0123456789abcdef  what that key used is forgiven, and stays counted
 
 \b
 Exit codes: 0 done, 1 failed or not as it should be, 2 not understood, 130 and 143 interrupted.
@@ -57,5 +59,5 @@ def main() -> None:
     """
 
 
-for command in (demo, up, down, endpoints, usage, keys, plans, rejects, simulate, completion):
+for command in (demo, up, down, endpoints, usage, quota, keys, plans, rejects, simulate, completion):
     main.add_command(command)

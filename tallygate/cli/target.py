@@ -51,12 +51,17 @@ class Target:
             raise Failure(f"--region: {self.region} is no home; calls are counted in {', '.join(homes)}")
         return {home: self.client(home) for home in ((self.region,) if self.region else homes)}
 
+    @property
+    def every_home(self) -> "dict[str, DynamoDBClient]":
+        """A client for each home, whatever --region says: a quota is used up in all of them."""
+        return {home: self.client(home) for home in self.config.service.homes}
+
     def gate(self, *, to_write: bool) -> "DynamoDBClient":
-        """A client of the gate. Keys and plans are written in one region only, the administrative one."""
+        """A client of the gate. Keys, plans and quotas are written in one region only, the administrative one."""
         service = self.config.service
         region = self.region or service.administrative_region
         if to_write and region != service.administrative_region:
-            raise Failure(f"--region: keys and plans are written only in {service.administrative_region}")
+            raise Failure(f"--region: keys, plans and quotas are written only in {service.administrative_region}")
         if region not in service.gate_regions:
             raise Failure(f"--region: the gate has no replica in {region}, but in {', '.join(service.gate_regions)}")
         return self.client(region)

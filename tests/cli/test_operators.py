@@ -185,7 +185,7 @@ def test_revoking_a_key_that_is_not_there_fails(operator: Operator) -> None:
 def test_keys_and_plans_are_written_in_one_region_only(operator: Operator, arguments: tuple[str, ...]) -> None:
     result = operator.run(*arguments, "--region", "eu-west-1")
     assert result.exit_code == 1
-    assert result.stderr == "Error: --region: keys and plans are written only in us-east-1\n"
+    assert result.stderr == "Error: --region: keys, plans and quotas are written only in us-east-1\n"
 
 
 def test_applied_plans_are_shown(operator: Operator) -> None:

@@ -1,0 +1,179 @@
+"""What operators do about quotas of a stage deployed to AWS (as moto has it)."""
+
+from pathlib import Path
+
+import pytest
+from test_operators import CONFIG, Operator
+
+from tallygate.aws.key_store import KeyStore
+from tallygate.aws.quota_store import QuotaStore
+from tallygate.aws.tally_table import TallyTable
+from tallygate.aws.usage_reader import UsageReader
+from tallygate.core import names
+from tallygate.core.adjustments import MAX_TOP_UPS, Baseline, TopUp
+from tallygate.core.keys import mint
+from tallygate.core.names import Kind, pk_of
+from tallygate.core.tally import Delta, ItemKey, Update
+from tests.stage_tables import NAMES, Clients
+
+TWO_LIMITS = """
+[plans.pro]
+limits = [{ per = "key", quota = 1000, window = "day" }, { per = "key", quota = 5000, window = "month" }]
+"""
+ADDRESS = "203.0.113.7"
+NOW = 1_795_176_000_000  # 2026-11-20T12:00:00Z
+MONTH = "2026-11"
+
+
+@pytest.fixture
+def operator(tmp_path: Path, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    monkeypatch.setattr("time.time_ns", lambda: NOW * 1_000_000)
+    path = tmp_path / "tallygate.toml"
+    path.write_text(CONFIG + TWO_LIMITS)
+    operator = Operator(path)
+    operator.json("plans", "apply")
+    return operator
+
+
+@pytest.fixture
+def key(clients: Clients) -> str:
+    secret = mint("prod", lambda alphabet: alphabet[7])
+    KeyStore(clients["us-east-1"], NAMES.gate_table).create(secret, owner="acme", plan="pro", now_ms=0)
+    return secret
+
+
+def charge(clients: Clients, home: str, kind: Kind, value: str, units: int, *, sequence: int = 1) -> None:
+    """As the consumer of a home counts calls that arrived two seconds ago."""
+    key = ItemKey(pk_of(kind, value), names.MONTH_SK + MONTH)
+    delta = Delta(units, units, 0, {20: units})
+    TallyTable(clients[home], NAMES.tally_table).add(Update(key, "w", sequence, sequence, delta, NOW - 2_000, 2**40))
+
+
+def test_a_reset_forgives_what_all_homes_counted_and_the_counts_stay(operator: Operator, clients: Clients) -> None:
+    charge(clients, "us-east-1", "ip", ADDRESS, 150)
+    charge(clients, "eu-west-1", "ip", ADDRESS, 50)
+    counted = UsageReader(clients, NAMES.tally_table).show("ip", ADDRESS, MONTH)
+    (before,) = operator.json("quota", "show", "ip", f"::ffff:{ADDRESS}")["limits"]
+    assert (before["window"], before["used"], before["limit"], before["remaining"]) == ("day", 200, 200, 0)
+
+    (after,) = operator.json("quota", "reset", "ip", ADDRESS)["limits"]
+    assert (after["used"], after["limit"], after["remaining"]) == (0, 200, 200)
+    assert after["homes"] == {
+        "us-east-1": {"counted": 150, "baseline": 150, "used": 0},
+        "eu-west-1": {"counted": 50, "baseline": 50, "used": 0},
+    }
+    assert UsageReader(clients, NAMES.tally_table).show("ip", ADDRESS, MONTH) == counted
+
+    charge(clients, "eu-west-1", "ip", ADDRESS, 7, sequence=2)
+    (later,) = operator.json("quota", "show", "ip", ADDRESS)["limits"]
+    assert (later["used"], later["remaining"]) == (7, 193)
+
+
+def test_a_reset_reads_every_home_whatever_region_is_named(operator: Operator, clients: Clients) -> None:
+    charge(clients, "eu-west-1", "ip", ADDRESS, 50)
+    (limit,) = operator.json("quota", "reset", "ip", ADDRESS, "--region", "us-east-1")["limits"]
+    assert limit["homes"]["eu-west-1"]["baseline"] == 50
+
+
+def test_what_was_counted_when_is_kept_with_the_baseline(operator: Operator, clients: Clients) -> None:
+    charge(clients, "us-east-1", "ip", ADDRESS, 50)
+    operator.json("quota", "reset", "ip", ADDRESS)
+    found = QuotaStore(clients["us-east-1"], NAMES.gate_table).find("ip", ADDRESS)
+    assert found.bases == {"day#2026-11-20": {"us-east-1": Baseline(50, NOW - 2_000)}}
+
+
+def test_all_limits_begin_again_or_the_one_that_is_named(operator: Operator, clients: Clients, key: str) -> None:
+    id = operator.json("usage", "show", "key", key)["value"]
+    charge(clients, "us-east-1", "key", id, 800)
+    day, month = operator.json("quota", "reset", "key", id, "--window", "day")["limits"]
+    assert (day["used"], month["used"]) == (0, 800)
+    day, month = operator.json("quota", "reset", "key", key)["limits"]
+    assert (day["used"], month["used"]) == (0, 0)
+
+
+def test_a_top_up_extends_the_period_and_its_id_is_used_once(operator: Operator, clients: Clients) -> None:
+    charge(clients, "us-east-1", "ip", ADDRESS, 200)
+    first = operator.json("quota", "top-up", "ip", ADDRESS, "50", "--id", "order-1")
+    assert (first["id"], first["added"]) == ("order-1", 50)
+    again = operator.json("quota", "top-up", "ip", ADDRESS, "50", "--id", "order-1")
+    assert again == first | {"added": 0}
+    (limit,) = operator.json("quota", "top-up", "ip", ADDRESS, "7")["limits"]
+    assert (limit["quota"], limit["limit"], limit["used"], limit["remaining"]) == (200, 257, 200, 57)
+    assert sorted(limit["top_ups"].values()) == [7, 50]
+
+    taken = operator.run("quota", "top-up", "ip", ADDRESS, "60", "--id", "order-1")
+    assert (taken.exit_code, taken.stderr) == (
+        1, "Error: --id: order-1 is another top-up, of 50 in day#2026-11-20; give this one an id of its own\n",
+    )  # fmt: skip
+
+
+def test_people_are_told_what_was_done(operator: Operator, clients: Clients, key: str) -> None:
+    charge(clients, "us-east-1", "ip", ADDRESS, 1_200)
+    reset = operator.run("quota", "reset", "ip", ADDRESS).stdout.splitlines()
+    assert reset[0].strip() == f"ip {ADDRESS} on plan anonymous"
+    assert reset[2].split() == ["day", "0", "200", "200", "1,200", "1,200", "0", "2026-11-21T00:00Z"]
+    assert reset[-1] == "Begun again, by day. Every region knows within seconds."
+    assert operator.run("quota", "reset", "key", key).stdout.endswith(
+        "Begun again, by day and by month. Every region knows within seconds.\n"
+    )
+    added = operator.run("quota", "top-up", "ip", ADDRESS, "1000", "--id", "a").stdout.splitlines()
+    assert added[2].split() == ["day", "0", "1,200", "1,200", "1,200", "1,200", "1,000", "2026-11-21T00:00Z"]
+    assert added[-1] == "Added 1,000 by day as a. Every region knows within seconds."
+    assert operator.run("quota", "top-up", "ip", ADDRESS, "1000", "--id", "a").stdout.endswith(
+        "Nothing added: a is in already.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("show", "key", "0123456789abcdef"), "there is no key 0123456789abcdef: `tallygate keys list` shows those"),
+        (("reset", "key", "invalid"), "there is no quota"),
+        (("reset", "ip", "300.1.1.1"), "'300.1.1.1' is no IP address"),
+        (("top-up", "ref", "http://localhost:3000/", "5"), "localhost is shared by strangers"),
+        (("show", "ref", "shop.example"), "plan anonymous does not limit any ref: `tallygate plans show`"),
+        (("reset", "ip", ADDRESS, "--window", "month"), "plan anonymous has no limit by month, but by day"),
+        (("reset", "ip", ADDRESS, "--region", "eu-west-1"), "quotas are written only in us-east-1"),
+        (("top-up", "ip", ADDRESS, "5", "--region", "eu-west-1"), "quotas are written only in us-east-1"),
+    ],
+)
+def test_what_has_no_quota_is_said_so(operator: Operator, arguments: tuple[str, ...], message: str) -> None:
+    result = operator.run("quota", *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_top_up_of_two_limits_says_which(operator: Operator, key: str) -> None:
+    result = operator.run("quota", "top-up", "key", key, "500")
+    assert result.stderr == "Error: which limit? Plan pro has one by day and one by month: --window\n"
+    day, month = operator.json("quota", "top-up", "key", key, "500", "--window", "month")["limits"]
+    assert (day["limit"], month["limit"]) == (1000, 5500)
+
+
+def test_without_plans_the_error_says_how_to_apply_them(tmp_path: Path, clients: Clients) -> None:
+    path = tmp_path / "tallygate.toml"
+    path.write_text(CONFIG)
+    result = Operator(path).run("quota", "show", "ip", ADDRESS)
+    assert result.exit_code == 1
+    assert "`tallygate plans apply`" in result.stderr
+
+
+@pytest.mark.parametrize("units", ["0", "-5", "many", "1000000001"])
+def test_a_top_up_is_a_positive_number(operator: Operator, units: str) -> None:
+    assert operator.run("quota", "top-up", "ip", ADDRESS, "--", units).exit_code == 2
+
+
+def test_an_id_that_is_none_is_a_usage_error(operator: Operator) -> None:
+    result = operator.run("quota", "top-up", "ip", ADDRESS, "5", "--id", "order 1138")
+    assert result.exit_code == 2
+    assert "an id is up to 40 letters, digits" in result.stderr
+
+
+def test_there_is_an_end_to_top_ups(operator: Operator, clients: Clients) -> None:
+    store = QuotaStore(clients["us-east-1"], NAMES.gate_table)
+    for number in range(MAX_TOP_UPS):
+        store.top_up("ip", ADDRESS, "day", TopUp(f"top-up-{number}", 1), NOW)
+    result = operator.run("quota", "top-up", "ip", ADDRESS, "5")
+    assert result.exit_code == 1
+    assert "has 100 top-ups, and there can be no more" in result.stderr
