@@ -46,6 +46,7 @@ class WriterNames:
 def build(settings: LogConsumerSettings) -> tuple[Consumer, WriterNames]:
     """The consumer that `settings` describe. Opens no connection yet."""
     client = dynamodb_client(connections=PARALLEL_WRITES)
+    pool = ThreadPoolExecutor(PARALLEL_WRITES)
     retention_seconds = settings.stream_retention_hours * 3600
     consumer = Consumer(
         ConsumerSettings(
@@ -56,14 +57,14 @@ def build(settings: LogConsumerSettings) -> tuple[Consumer, WriterNames]:
         ),
         TallyTable(client, settings.tally_table),
         GateTable(client, settings.gate_table),
-        RejectsQueue(boto3.client("sqs"), settings.rejects_queue_url),
+        RejectsQueue(boto3.client("sqs"), settings.rejects_queue_url, pool),
         SeenPayloads(
             SeenTable(client, settings.tally_table),
             window_ms=settings.dedupe_window_seconds * 1000,
             keep_seconds=retention_seconds + DAY_SECONDS,
         ),
         orjson.loads,
-        for_each_in(ThreadPoolExecutor(PARALLEL_WRITES)),
+        for_each_in(pool),
     )
     return consumer, WriterNames(boto3.client("kinesis"))
 

@@ -54,8 +54,8 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except (ConnectionError, HTTPClientError) as error:
-        raise StoreError(f"DynamoDB did not answer: {error}") from error
+        raise StoreError(f"no answer: {error}") from error
     except ClientError as error:
         if error_code(error) in _MAY_PASS:
-            raise StoreError(f"DynamoDB: {error_code(error)}") from error
+            raise StoreError(f"refused for now: {error_code(error)}") from error
         raise

@@ -8,7 +8,8 @@ that does not fit one message is cut into parts that share everything but `part`
 import base64
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Final
 
 from tallygate.aws.dynamodb import store_errors
@@ -27,22 +28,19 @@ _MAX_BODY_CHARS: Final = 200_000
 
 
 class RejectsQueue:
-    """Rejects on an SQS queue."""
+    """Rejects on an SQS queue. `pool` sends several batches at once: whoever can write into a log can write much
+    nonsense."""
 
-    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+    def __init__(self, client: "SQSClient", queue_url: str, pool: Executor | None = None) -> None:
         self._client = client
         self._queue_url = queue_url
+        self._pool = pool
 
     def send(self, writer: str, rejects: Sequence[Reject]) -> None:
         """See Rejects.send."""
-        batch: list[str] = []
-        for message in (message for reject in rejects for message in messages_of(writer, reject)):
-            if len(batch) == _MAX_BATCH_MESSAGES or sum(map(len, batch)) + len(message) > MAX_BATCH_BYTES:
-                self._send(batch)
-                batch = []
-            batch.append(message)
-        if batch:
-            self._send(batch)
+        run = self._pool.map if self._pool else map
+        for _ in run(self._send, _batches(message for reject in rejects for message in messages_of(writer, reject))):
+            pass  # each that failed raises here
 
     def _send(self, messages: Sequence[str]) -> None:
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
@@ -53,6 +51,20 @@ class RejectsQueue:
         failed = answer.get("Failed", [])
         if failed:
             raise StoreError(f"SQS did not take {len(failed)} of {len(messages)} rejects: {failed[0].get('Code')}")
+
+
+def _batches(messages: Iterable[str]) -> Iterator[list[str]]:
+    """As many at once as SQS takes."""
+    batch: list[str] = []
+    size = 0
+    for message in messages:
+        if len(batch) == _MAX_BATCH_MESSAGES or size + len(message) > MAX_BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += len(message)
+    if batch:
+        yield batch
 
 
 def messages_of(writer: str, reject: Reject) -> Iterator[str]:

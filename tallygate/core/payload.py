@@ -17,8 +17,13 @@ from tallygate.core.lines import InvalidLineError, UsageLine, parse_line
 from tallygate.core.periods import DAY_MS, MINUTE_MS
 from tallygate.core.seen import DIGEST_BYTES, Sighting, digest_of
 
-MAX_INFLATED_BYTES: Final = 64 * 1024 * 1024
+MAX_INFLATED_BYTES: Final = 32 * 1024 * 1024
 """A payload holds at most 1 MB compressed; usage lines shrink about tenfold. More than this is no log."""
+MAX_ID_CHARS: Final = 128
+"""An event id has 56 digits. A longer one could make a reject that its queue never takes, and the batch would come
+for ever."""
+MAX_LOG_STREAM_CHARS: Final = 512
+"""CreateLogStream takes no longer name (CloudWatch Logs, API reference)."""
 OLDEST_MS: Final = 7 * DAY_MS
 """A call that arrives later than this after its time is not counted: items outlive the stream, not every clock."""
 NEWEST_MS: Final = 5 * MINUTE_MS
@@ -79,11 +84,15 @@ def decode(record: Record, loads: Loads = json.loads) -> Payload:
     events, log_stream = body.get("logEvents"), body.get("logStream")
     if body.get("messageType") != "DATA_MESSAGE" or not isinstance(events, list) or not isinstance(log_stream, str):
         return _unreadable(record, "not a CloudWatch Logs payload")
+    if len(log_stream) > MAX_LOG_STREAM_CHARS:
+        return _unreadable(record, f"its log stream's name has more than {MAX_LOG_STREAM_CHARS} characters")
     pairs = []
     for event in events:
         event_id, message = (event.get("id"), event.get("message")) if isinstance(event, dict) else (None, None)
         if not isinstance(event_id, str) or not isinstance(message, str):
             return _unreadable(record, "a log event has no id or no message")
+        if len(event_id) > MAX_ID_CHARS:
+            return _unreadable(record, f"the id of a log event has more than {MAX_ID_CHARS} characters")
         pairs.append((event_id, message))
     return Payload(record, digest_of(event_id for event_id, _ in pairs), log_stream, pairs)
 
@@ -122,6 +131,8 @@ class _TooLargeError(ValueError):
 def _inflate(data: bytes) -> bytes:
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     body = inflater.decompress(data, MAX_INFLATED_BYTES)
+    if inflater.unused_data:
+        raise EOFError  # something follows the payload: whatever it is, it must not be dropped unseen
     if not inflater.eof:
         if inflater.unconsumed_tail:
             raise _TooLargeError

@@ -22,7 +22,8 @@ JITTER_MS: Final = MINUTE_MS
 """Arrival times are approximate, and need not rise with the sequence number (Kinesis,
 Record.ApproximateArrivalTimestamp)."""
 PRUNE_ABOVE: Final = 10_000
-"""Digests of one writer held in memory before those past the window are let go; about 150 bytes each."""
+"""Digests of one writer held in memory before those past the window are let go; about 180 bytes each (a dict of 16
+bytes to an int), so the payloads of a day at ten a second are 150 MB."""
 REGISTER_EVERY_MS: Final = 6 * HOUR_MS
 """How often a writer says that it is there: well within the day by which a registration outlives the stream's
 retention."""
@@ -93,28 +94,28 @@ def bucket_of(arrived_ms: int) -> int:
 
 def digest_of(event_ids: Iterable[str]) -> bytes:
     """What identifies a payload: the ids that CloudWatch Logs gave its events, in order."""
-    return hashlib.blake2b("\n".join(event_ids).encode(), digest_size=DIGEST_BYTES).digest()
+    return hashlib.blake2b("\n".join(event_ids).encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 @dataclass(slots=True)
 class _Shard:
     """What a container knows of one writer: the payloads up to `cursor`, the last record that it counted; for each
-    digest the latest sighting as (sequence number, arrival)."""
+    digest its latest arrival."""
 
     registered_ms: int
     cursor: int = -1
     cursor_ms: int = 0
-    latest: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    latest: dict[bytes, int] = field(default_factory=dict)
     prune_above: int = 0
 
     def see(self, sighting: Sighting) -> None:
-        known = self.latest.get(sighting.digest)
-        if known is None or known[0] < sighting.sequence:
-            self.latest[sighting.digest] = (sighting.sequence, sighting.arrived_ms)
+        known_ms = self.latest.get(sighting.digest)
+        if known_ms is None or known_ms < sighting.arrived_ms:
+            self.latest[sighting.digest] = sighting.arrived_ms
 
     def prune(self, not_before_ms: int) -> None:
         if len(self.latest) > max(PRUNE_ABOVE, self.prune_above):
-            self.latest = {digest: seen for digest, seen in self.latest.items() if seen[1] >= not_before_ms}
+            self.latest = {digest: seen_ms for digest, seen_ms in self.latest.items() if seen_ms >= not_before_ms}
             self.prune_above = 2 * len(self.latest)
 
 
@@ -143,8 +144,8 @@ class SeenPayloads:
             self._catch_up(writer, shard, batch)
         dropped = set()
         for sighting in batch.sightings:
-            known = shard.latest.get(sighting.digest)
-            if known is not None and sighting.arrived_ms - known[1] <= self._window_ms:
+            known_ms = shard.latest.get(sighting.digest)
+            if known_ms is not None and sighting.arrived_ms - known_ms <= self._window_ms:
                 dropped.add(sighting.sequence)
             shard.see(sighting)
         shard.cursor, shard.cursor_ms = batch.last, batch.sightings[-1].arrived_ms

@@ -4,11 +4,13 @@ bytes."""
 import gzip
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -72,6 +74,17 @@ def test_what_was_sent_is_found_and_stays_until_it_is_removed(sqs: "SQSClient") 
     (left,) = mailbox.look()
     assert (left.reject, left.writer) == (rejects[4], "0.1")
     assert left.sent_ms > NOW_MS - 10**9
+
+
+def test_many_rejects_are_sent_several_at_once_and_one_that_fails_fails_all(sqs: "SQSClient") -> None:
+    url = sqs.get_queue_url(QueueName="rejects")["QueueUrl"]
+    rejects = [Reject("not JSON", number, "stream", f"e{number}", b"x") for number in range(105)]
+    with ThreadPoolExecutor(4) as pool:
+        RejectsQueue(sqs, url, pool).send("0.1", rejects)
+        assert len(RejectsMailbox(sqs, "rejects").look()) == 105
+        sqs.delete_queue(QueueUrl=url)
+        with pytest.raises(ClientError):
+            RejectsQueue(sqs, url, pool).send("0.1", rejects)
 
 
 def _line_reject(message: str, event_id: str | None = "e1") -> Reject:

@@ -16,6 +16,10 @@ NOW_MS = 1_795_996_800_000
 LINE = UsageLine("q1", NOW_MS, "us-east-1", "eu-west-1", "192.0.2.1", None, None, 1, 200)
 TOO_OLD = replace(LINE, timestamp_ms=NOW_MS - 7 * 86_400_000 - 1)
 TOO_NEW = replace(LINE, timestamp_ms=NOW_MS + 300_001)
+LONG_STREAM = json.dumps({"messageType": "DATA_MESSAGE", "logStream": "s" * 513, "logEvents": []}).encode()
+LONG_ID = json.dumps(
+    {"messageType": "DATA_MESSAGE", "logStream": "s", "logEvents": [{"id": "1" * 129, "message": "{}"}]}
+).encode()
 EVENT_OF_NOTHING = b'{"messageType":"DATA_MESSAGE","logStream":"s","logEvents":[7]}'
 
 
@@ -50,6 +54,10 @@ def test_control_messages_are_nothing() -> None:
         (gzip.compress(b"[]"), "not a CloudWatch Logs payload"),
         (gzip.compress(b"{}"), "not a CloudWatch Logs payload"),
         (gzip.compress(EVENT_OF_NOTHING), "a log event has no id or no message"),
+        (gzip.compress(LONG_STREAM), "its log stream's name has more than 512 characters"),
+        (gzip.compress(LONG_ID), "the id of a log event has more than 128 characters"),
+        (gzip.compress(b"{}") + gzip.compress(b"{}"), "not gzip"),
+        (gzip.compress(b"{}") + b"more", "not gzip"),
         (gzip.compress(b" " * (MAX_INFLATED_BYTES + 1)), "inflates to too much"),
     ],
 )  # fmt: skip
@@ -97,3 +105,8 @@ def test_the_same_events_have_the_same_digest_whatever_their_bytes() -> None:
     one, other = (decode(_record(gzip.compress(body, level))) for level in (1, 9))
     assert one.record.data != other.record.data
     assert one.digest == other.digest
+
+
+def test_an_event_id_that_is_no_unicode_is_an_id_all_the_same() -> None:
+    (line,), rejects = lines_of(decode(_record(log_payload([("\ud800", format_line(LINE))]))), "us-east-1")
+    assert (line, rejects) == (LINE, [])
