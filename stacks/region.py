@@ -57,7 +57,7 @@ class RegionStack(Stack):
             },
             may=[
                 iam.PolicyStatement(
-                    actions=["dynamodb:GetItem", "dynamodb:Query"],
+                    actions=["dynamodb:GetItem"],
                     resources=[deployment.tally_table_arn(each) for each in service.homes],
                 ),
                 iam.PolicyStatement(actions=["dynamodb:Query"], resources=[gate]),
