@@ -78,7 +78,7 @@ def deployment_of(config: Config, stage: str, flavour: Flavour) -> Deployment:
             f"stage: found {stage!r}, allowed is one of service.stages: {', '.join(config.service.stages)}"
         )
     return Deployment(
-        service=config.service,
+        config=config,
         names=Names(config.service.name, stage),
         flavour=flavour,
         code=FunctionCode(ROOT, partial(wheels, ROOT) if flavour.wheels else lambda part: None),

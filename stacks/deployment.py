@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from aws_cdk import Aws, RemovalPolicy
 
 from stacks.assets import FunctionCode
-from tallygate.config import Service
+from tallygate.config import Config, Service
+from tallygate.core.plans import OnUnavailable, strictest_on_unavailable
 from tallygate.local.flavour import Flavour
 from tallygate.resources import Names
 
@@ -15,10 +16,20 @@ from tallygate.resources import Names
 class Deployment:
     """One stage of the service. The account is whichever the stacks are deployed to, the regions are concrete."""
 
-    service: Service
+    config: Config
     names: Names
     flavour: Flavour
     code: FunctionCode
+
+    @property
+    def service(self) -> Service:
+        return self.config.service
+
+    def on_unavailable(self, *, keyed: bool) -> OnUnavailable:
+        """What holds for callers while no plan could be read, by the plans that are configured."""
+        plans = (plan for plan in self.config.plans if plan.anonymous != keyed)
+        # With no plan for keys there is no key either: what is presented as one may wait until that can be told.
+        return strictest_on_unavailable(plans) or "deny"
 
     @property
     def table_removal(self) -> RemovalPolicy:

@@ -36,6 +36,8 @@ class RegionStack(Stack):
                 "TALLYGATE_TRUSTED_PROXIES": ",".join(deployment.trusted_proxies),
                 "TALLYGATE_IPV6_PREFIX": str(service.ipv6_prefix),
                 "TALLYGATE_READ_DEADLINE_MS": str(deployment.flavour.read_deadline_ms),
+                "TALLYGATE_ANONYMOUS_ON_UNAVAILABLE": deployment.on_unavailable(keyed=False),
+                "TALLYGATE_KEYED_ON_UNAVAILABLE": deployment.on_unavailable(keyed=True),
                 **where,
             },
             may=[iam.PolicyStatement(actions=["dynamodb:Query"], resources=[gate])],

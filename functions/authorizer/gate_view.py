@@ -6,7 +6,7 @@ from typing import Final
 
 from functions.authorizer.snapshots import Snapshot, Snapshots
 from tallygate.core.gate import Gate, Partition, Reading
-from tallygate.core.plans import OnUnavailable, Plan
+from tallygate.core.plans import OnUnavailable, Plan, strictest_on_unavailable
 
 PLANS_GOOD_MS: Final = 30_000
 """A changed plan holds everywhere within this."""
@@ -61,10 +61,9 @@ class GateView:
     def anonymous_plan(self) -> Plan | None:
         return next((plan for plan in self._plans.values() if plan.anonymous), None)
 
-    def on_unavailable(self, *, keyed: bool) -> OnUnavailable:
-        """What holds for a caller whose plan is not known: `deny` if any plan that they could be on says so."""
-        possible = [plan for plan in self._plans.values() if plan.anonymous != keyed]
-        return "deny" if any(plan.on_unavailable == "deny" for plan in possible) else "allow"
+    def on_unavailable(self, *, keyed: bool) -> OnUnavailable | None:
+        """What holds for a caller whose plan is not known; None when no plan that they could be on is known either."""
+        return strictest_on_unavailable(plan for plan in self._plans.values() if plan.anonymous != keyed)
 
 
 def usable(snapshot: Snapshot, now_ms: int) -> Partition | None:

@@ -16,7 +16,7 @@ from tallygate.core.identity import UNKNOWN_IP, Identity, identify, is_site
 from tallygate.core.keys import KEY_ID_CHARS, secret_hash, stage_of
 from tallygate.core.names import INVALID_KEY, Kind, pk_of
 from tallygate.core.periods import day_of
-from tallygate.core.plans import OnUnavailable, Plan
+from tallygate.core.plans import Plan
 from tallygate.core.routes import units_of
 from tallygate.core.usage import Admission, Usage
 from tallygate.core.verdict import KeyFault, Verdict
@@ -27,7 +27,7 @@ reads/s of its partition."""
 REUSE_BELOW_PERCENT: Final = 50
 REFUSED_KEY_MS: Final = 5_000
 """How long a key that is not good is remembered as such: not longer, since a new one may still be on its way."""
-UNAVAILABLE_RETRY_SECONDS: Final = 5
+UNAVAILABLE: Final = Decision(refusal="unavailable", retry_after_seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Judge:
 
     def undecided(self, call: Call) -> Verdict:
         """The verdict on a call when judging it failed for a reason that nobody foresaw."""
-        decision = _unavailable(self._view.on_unavailable(keyed=False))
+        decision = self._unavailable(keyed=False)
         return self._verdict(call, Identity(call.source_ip or UNKNOWN_IP), None, decision)
 
     def _keyed(self, call: Call, identity: Identity, credential: str) -> Judgement:
@@ -77,8 +77,8 @@ class Judge:
         partition = snapshot.partition
         # A key that was once seen tells at least its plan, however long ago; one that was not there may be by now.
         if partition is None or (partition.key is None and usable(snapshot, call.at_ms) is None):
-            decision = _unavailable(self._view.on_unavailable(keyed=True))
-            return Judgement(self._verdict(call, identity, key, decision, charge=("key",)), reading)
+            # Anybody can make up such a key: it gets no item of its own.
+            return Judgement(self._verdict(call, identity, INVALID_KEY, self._unavailable(keyed=True)), reading)
         stored = partition.key
         fault = fault_of(stored, presented_hash, call.at_ms)
         if fault is not None or stored is None:
@@ -102,14 +102,14 @@ class Judge:
         anybody to: the call is answered or not as for a store that cannot be read."""
         charge = tuple(snapshots)
         if plan is None:
-            decision = _unavailable(self._view.on_unavailable(keyed=key is not None))
+            decision = self._unavailable(keyed=key is not None)
             missing = plan_name if self._view.has_plans else None
             return Judgement(self._verdict(call, identity, key, decision, charge=charge), reading, missing)
         known: dict[Kind, Usage] = {
             kind: snapshot.usage() for kind, snapshot in snapshots.items() if usable(snapshot, call.at_ms) is not None
         }
         if len(known) < len(snapshots) and plan.on_unavailable == "deny":
-            decision = _unavailable("deny")
+            decision = UNAVAILABLE
         else:
             units = units_of(call.method, call.path)
             request = Request(call.id, self._settings.home, units, tuple(known))
@@ -125,6 +125,12 @@ class Judge:
             snapshot.good_until_ms = snapshot.read_ms + REUSE_MS if is_far else 0
             if decision.allowed and admission.units:
                 snapshot.admit(admission)
+
+    def _unavailable(self, *, keyed: bool) -> Decision:
+        """The decision on a caller whose plan is not known."""
+        settings = self._settings
+        unread = settings.keyed_on_unavailable if keyed else settings.anonymous_on_unavailable
+        return Decision() if (self._view.on_unavailable(keyed=keyed) or unread) == "allow" else UNAVAILABLE
 
     def _bad_key(self, call: Call, identity: Identity, counted_as: str, fault: KeyFault) -> Verdict:
         return self._verdict(call, identity, counted_as, Decision(refusal="key"), key_fault=fault)
@@ -156,7 +162,3 @@ class Judge:
             decision=decision,
             key_fault=key_fault,
         )
-
-
-def _unavailable(policy: OnUnavailable) -> Decision:
-    return Decision() if policy == "allow" else Decision((), "unavailable", UNAVAILABLE_RETRY_SECONDS)

@@ -5,16 +5,14 @@ A row that outlived its expiry is not there: deletion may take days.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, get_args
+from typing import Any
 
 from tallygate.core import names
 from tallygate.core.adjustments import UNADJUSTED, Adjustments, Baseline
 from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Partition
-from tallygate.core.plans import WINDOWS, Limit, OnUnavailable, Plan
+from tallygate.core.plans import ON_UNAVAILABLE, WINDOWS, Limit, Plan
 from tallygate.core.usage import HomeUsage
-
-ON_UNAVAILABLE: Final[tuple[OnUnavailable, ...]] = get_args(OnUnavailable)
 
 Row = Mapping[str, Mapping[str, Any]]
 """An item as DynamoDB's low-level API has it: `{"n": {"N": "7"}}`."""

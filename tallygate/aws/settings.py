@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tallygate.core.identity import Network, parse_networks
+from tallygate.core.plans import ON_UNAVAILABLE, OnUnavailable
 
 if TYPE_CHECKING:
     from tallygate.core.publish import PublishMode
 
 Value = TypeVar("Value")
+Word = TypeVar("Word", bound=str)
 
 DEFAULT_READ_DEADLINE_MS: Final = 150
 """For all reads of one call together: what a caller may be made to wait before they are answered without them."""
@@ -25,7 +27,8 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerSettings:
-    """`home` counts this region's calls; `homes` are all that count, the administrative one first."""
+    """`home` counts this region's calls; `homes` are all that count, the administrative one first. `on_unavailable`
+    holds while no plan could be read: for calls without a key, and for those with one."""
 
     stage: str
     region: str
@@ -35,6 +38,8 @@ class AuthorizerSettings:
     trusted_proxies: tuple[Network, ...]
     ipv6_prefix: int
     read_deadline_ms: int
+    anonymous_on_unavailable: OnUnavailable
+    keyed_on_unavailable: OnUnavailable
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "AuthorizerSettings":
@@ -51,6 +56,8 @@ class AuthorizerSettings:
             read_deadline_ms=read(
                 "TALLYGATE_READ_DEADLINE_MS", _integer(1, 10_000), default=str(DEFAULT_READ_DEADLINE_MS)
             ),
+            anonymous_on_unavailable=read("TALLYGATE_ANONYMOUS_ON_UNAVAILABLE", _one_of(ON_UNAVAILABLE)),
+            keyed_on_unavailable=read("TALLYGATE_KEYED_ON_UNAVAILABLE", _one_of(ON_UNAVAILABLE)),
         )
         read.check()
         return settings
@@ -104,7 +111,7 @@ class LogConsumerSettings:
             rejects_queue_url=read("TALLYGATE_REJECTS_QUEUE_URL"),
             home=read("TALLYGATE_HOME"),
             homes=read("TALLYGATE_HOMES", _words),
-            publish=read("TALLYGATE_PUBLISH", _publish_mode),
+            publish=read("TALLYGATE_PUBLISH", _one_of(PUBLISH_MODES)),
             dedupe_window_seconds=read("TALLYGATE_DEDUPE_WINDOW_SECONDS", _integer(1, 86_400)),
             stream_retention_hours=read("TALLYGATE_STREAM_RETENTION_HOURS", _integer(24, 8_760)),
         )
@@ -153,8 +160,11 @@ def _integer(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def _publish_mode(text: str) -> "PublishMode":
-    for mode in PUBLISH_MODES:
-        if text == mode:
-            return mode
-    raise ValueError(f"is not one of {', '.join(PUBLISH_MODES)}: {text!r}")
+def _one_of(allowed: tuple[Word, ...]) -> Callable[[str], Word]:
+    def parse(text: str) -> Word:
+        for word in allowed:
+            if text == word:
+                return word
+        raise ValueError(f"is not one of {', '.join(allowed)}: {text!r}")
+
+    return parse

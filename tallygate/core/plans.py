@@ -1,6 +1,6 @@
 """Plans: what a caller may use. Values only; where they come from (tallygate.toml, the gate) is not known here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -9,6 +9,7 @@ from tallygate.core.names import Kind
 Window = Literal["day", "month"]
 WINDOWS: Final[tuple[Window, ...]] = get_args(Window)
 OnUnavailable = Literal["allow", "deny"]
+ON_UNAVAILABLE: Final[tuple[OnUnavailable, ...]] = get_args(OnUnavailable)
 
 Caps = Mapping[Kind, Mapping[Window, int]]
 """Limits of one call with their top-ups, in units: `{"key": {"month": 100000}}`. With the baselines of its home
@@ -44,3 +45,10 @@ class Plan:
         for limit in self.limits:
             caps.setdefault(limit.per, {})[limit.window] = limit.quota
         return caps
+
+
+def strictest_on_unavailable(plans: Iterable[Plan]) -> OnUnavailable | None:
+    """What holds for a caller who is on one of `plans` and nobody knows which: `deny` if any says so; None when there
+    is no plan."""
+    answers = {plan.on_unavailable for plan in plans}
+    return "deny" if "deny" in answers else "allow" if answers else None

@@ -25,6 +25,8 @@ ENV = {
     "TALLYGATE_HOMES": "us-east-1, eu-central-1",
     "TALLYGATE_TRUSTED_PROXIES": "10.0.0.0/8,2001:db8::/32",
     "TALLYGATE_IPV6_PREFIX": "56",
+    "TALLYGATE_ANONYMOUS_ON_UNAVAILABLE": "allow",
+    "TALLYGATE_KEYED_ON_UNAVAILABLE": "deny",
     "TALLYGATE_PUBLISH": "marks",
     "TALLYGATE_DEDUPE_WINDOW_SECONDS": "3600",
     "TALLYGATE_STREAM_RETENTION_HOURS": "24",
@@ -41,6 +43,8 @@ def test_the_authorizer_is_told_everything() -> None:
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")),
         ipv6_prefix=56,
         read_deadline_ms=150,
+        anonymous_on_unavailable="allow",
+        keyed_on_unavailable="deny",
     )
 
 
@@ -65,7 +69,15 @@ def test_the_publish_modes_are_those_of_the_core() -> None:
 def test_everything_that_is_missing_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as refused:
         AuthorizerSettings.from_env({"TALLYGATE_HOME": " "})
-    for name in ("TALLYGATE_STAGE", "AWS_REGION", "TALLYGATE_GATE_TABLE", "TALLYGATE_HOME ", "TALLYGATE_IPV6_PREFIX"):
+    for name in (
+        "TALLYGATE_STAGE",
+        "AWS_REGION",
+        "TALLYGATE_GATE_TABLE",
+        "TALLYGATE_HOME ",
+        "TALLYGATE_IPV6_PREFIX",
+        "TALLYGATE_ANONYMOUS_ON_UNAVAILABLE",
+        "TALLYGATE_KEYED_ON_UNAVAILABLE",
+    ):
         assert name in str(refused.value)
 
 

@@ -20,7 +20,7 @@ from tallygate.core import keys
 from tallygate.core.lines import parse_line
 from tallygate.core.verdict import verdict_of
 
-SETTINGS = AuthorizerSettings("prod", "eu-west-1", "gate", HOME, (HOME,), (), 64, 150)
+SETTINGS = AuthorizerSettings("prod", "eu-west-1", "gate", HOME, (HOME,), (), 64, 150, "allow", "allow")
 SECRET = keys.mint("prod", random.Random(1).choice)
 
 
@@ -167,6 +167,8 @@ def test_a_container_is_put_together_without_asking_anybody(monkeypatch: pytest.
         "TALLYGATE_HOME": HOME,
         "TALLYGATE_HOMES": HOME,
         "TALLYGATE_IPV6_PREFIX": "64",
+        "TALLYGATE_ANONYMOUS_ON_UNAVAILABLE": "allow",
+        "TALLYGATE_KEYED_ON_UNAVAILABLE": "deny",
     }.items():
         monkeypatch.setenv(name, value)
     module.build.cache_clear()

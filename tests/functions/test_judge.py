@@ -22,9 +22,12 @@ from tallygate.core.credentials import StoredKey
 from tallygate.core.decide import Decision
 from tallygate.core.identity import parse_networks
 from tallygate.core.lines import format_line, parse_line
+from tallygate.core.plans import OnUnavailable
 from tallygate.core.verdict import Verdict, verdict_of
 
-SETTINGS = AuthorizerSettings("prod", "eu-west-1", "gate", HOME, (HOME,), parse_networks("10.0.0.0/8"), 64, 150)
+SETTINGS = AuthorizerSettings(
+    "prod", "eu-west-1", "gate", HOME, (HOME,), parse_networks("10.0.0.0/8"), 64, 150, "allow", "allow"
+)
 SECRET = keys.mint("prod", random.Random(1).choice)
 OTHER = keys.mint("prod", random.Random(2).choice)
 KEY = keys.key_id(SECRET)
@@ -33,15 +36,15 @@ GOOD = StoredKey(keys.secret_hash(SECRET), "starter", "active")
 MINUTE = 60_000
 
 
-def judge_of(gate: FakeGate) -> Judge:
-    return Judge(SETTINGS, GateView(gate, HOME, Snapshots()))
+def judge_of(gate: FakeGate, settings: AuthorizerSettings = SETTINGS) -> Judge:
+    return Judge(settings, GateView(gate, HOME, Snapshots()))
 
 
 class Caller:
     """Calls one judge, at times of its own."""
 
-    def __init__(self, gate: FakeGate) -> None:
-        self._judge = judge_of(gate)
+    def __init__(self, gate: FakeGate, settings: AuthorizerSettings = SETTINGS) -> None:
+        self._judge = judge_of(gate, settings)
 
     def judge(
         self, headers: Mapping[str, str] | None = None, *, at_ms: int = NOW, path: str = "/v1/whoami", **event: str
@@ -367,16 +370,39 @@ def test_a_caller_whose_plan_nobody_knows_is_held_to_the_strictest_that_it_could
         caller()
         gate.is_down = True
         verdict = caller(keyed(), at_ms=NOW + 1)
-        assert (verdict.decision.refusal, verdict.key, verdict.charge) == (refusal, KEY, ("key",))
+        assert verdict.decision.refusal == refusal
 
 
-def test_a_gate_that_never_answered_stops_nobody() -> None:
-    caller = Caller(FakeGate(is_down=True))
+@pytest.mark.parametrize(("anonymous", "keyed_"), [("allow", "deny"), ("deny", "allow"), ("allow", "allow")])
+def test_while_no_plan_was_ever_read_what_the_deployment_says_holds(
+    anonymous: OnUnavailable, keyed_: OnUnavailable
+) -> None:
+    settings = replace(SETTINGS, anonymous_on_unavailable=anonymous, keyed_on_unavailable=keyed_)
+    caller = Caller(FakeGate(is_down=True), settings)
     judgement = caller.judge()
-    assert judgement.verdict.decision == Decision()
-    assert (judgement.verdict.plan, judgement.verdict.caps) == (None, {})
-    assert judgement.missing_plan is None
-    assert caller(keyed()).decision == Decision()
+    assert judgement.verdict.decision.refusal == (None if anonymous == "allow" else "unavailable")
+    assert (judgement.verdict.plan, judgement.verdict.caps, judgement.missing_plan) == (None, {}, None)
+    assert caller(keyed()).decision.refusal == (None if keyed_ == "allow" else "unavailable")
+
+
+def test_what_the_deployment_says_holds_only_while_no_plan_is_known() -> None:
+    gate = FakeGate()
+    caller = Caller(gate, replace(SETTINGS, anonymous_on_unavailable="deny"))
+    caller({}, source_ip="203.0.113.1")
+    gate.is_down = True
+    assert caller({}, source_ip="203.0.113.2", at_ms=NOW + 1).decision.allowed
+
+
+def test_a_key_that_could_not_be_verified_is_counted_under_no_name_of_its_own() -> None:
+    gate = FakeGate(is_down=True)
+    verdict = Caller(gate)(keyed())
+    assert (verdict.decision.allowed, verdict.key, verdict.charge) == (True, "invalid", ())
+    gate = FakeGate(keys={PK: GOOD})
+    caller = Caller(gate)
+    caller(keyed())
+    gate.is_down = True
+    verdict = caller(keyed(), at_ms=NOW + 6 * MINUTE)
+    assert (verdict.decision.allowed, verdict.key, verdict.charge) == (True, KEY, ("key",))
 
 
 def test_a_plan_that_is_missing_is_named() -> None:

@@ -13,7 +13,7 @@ from tallygate.core.usage import Admission
 
 def test_hostile_callers_push_out_each_other() -> None:
     snapshots = Snapshots(most=10)
-    settings = AuthorizerSettings("prod", HOME, "gate", HOME, (HOME,), (), 64, 150)
+    settings = AuthorizerSettings("prod", HOME, "gate", HOME, (HOME,), (), 64, 150, "allow", "allow")
     judge = Judge(settings, GateView(FakeGate(), HOME, snapshots))
     for number in range(200):
         event = authorizer_event({"referer": f"https://s{number}.example/"}, at_ms=NOW + number, id=f"request-{number}")

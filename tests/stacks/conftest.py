@@ -40,5 +40,6 @@ def two_homes(shipped: Config, tmp_path_factory: pytest.TempPathFactory) -> Synt
         ipv6_prefix=56,
         publish="every",
     )
-    config = replace(shipped, service=service)
+    plans = tuple(replace(plan, on_unavailable="allow" if plan.anonymous else "deny") for plan in shipped.plans)
+    config = Config(service, plans)
     return synthesize(tmp_path_factory.mktemp("two-homes"), config, "acceptance", Flavour())

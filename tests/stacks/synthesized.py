@@ -66,7 +66,7 @@ def synthesize(directory: Path, config: Config, stage: str, flavour: Flavour) ->
     code = FunctionCode(ROOT, wheels_stand_in(directory) if flavour.wheels else lambda part: None)
     out = directory / "cdk.out"
     composed = App(outdir=str(out), analytics_reporting=False)
-    app.compose(composed, Deployment(service=config.service, names=names, flavour=flavour, code=code))
+    app.compose(composed, Deployment(config=config, names=names, flavour=flavour, code=code))
     composed.synth()
     places = [("gate", config.service.administrative_region)]
     places += [("home", home) for home in config.service.homes]

@@ -54,6 +54,8 @@ def test_settings_reach_the_functions(two_homes: Synthesized) -> None:
         "TALLYGATE_TRUSTED_PROXIES": "10.0.0.0/8,2001:db8::/32",
         "TALLYGATE_IPV6_PREFIX": "56",
         "TALLYGATE_READ_DEADLINE_MS": "150",
+        "TALLYGATE_ANONYMOUS_ON_UNAVAILABLE": "allow",
+        "TALLYGATE_KEYED_ON_UNAVAILABLE": "deny",
     }
     assert settings(("region", "eu-west-1"), "api") == {**common, **tally, "TALLYGATE_HOME": "eu-central-1"}
     assert settings(("home", "eu-central-1"), "log_consumer") == {

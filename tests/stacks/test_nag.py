@@ -39,7 +39,7 @@ def test_no_rule_is_broken_without_a_reason(shipped: Config, tmp_path: Path) -> 
     from stacks.deployment import Deployment
 
     code = FunctionCode(ROOT, lambda part: None)
-    deployment = Deployment(shipped.service, Names(shipped.service.name, "prod"), Flavour(), code)
+    deployment = Deployment(shipped, Names(shipped.service.name, "prod"), Flavour(), code)
     assert findings(tmp_path, lambda cdk_app: app.compose(cdk_app, deployment)) == []
 
 
