@@ -59,7 +59,10 @@ class GateView:
         return self._plans.get(name)
 
     def anonymous_plan(self) -> Plan | None:
-        return next((plan for plan in self._plans.values() if plan.anonymous), None)
+        """The plan of calls without a key. While one takes the place of another there may be two: the first by name, so
+        that all containers hold to the same."""
+        anonymous = (plan for plan in self._plans.values() if plan.anonymous)
+        return min(anonymous, key=lambda plan: plan.name, default=None)
 
     def on_unavailable(self, *, keyed: bool) -> OnUnavailable | None:
         """What holds for a caller whose plan is not known; None when no plan that they could be on is known either."""

@@ -74,4 +74,7 @@ def _plans(answer: Answer, failures: list[ReadFailure]) -> dict[str, Plan] | Non
             plans[plan.name] = plan
         except (KeyError, TypeError, ValueError) as error:
             failures.append(ReadFailure(f"a plan makes no sense: {type(error).__name__}: {error}", may_pass=False))
+    anonymous = sorted(plan.name for plan in plans.values() if plan.anonymous)
+    if len(anonymous) > 1:
+        failures.append(ReadFailure(f"more than one anonymous plan: {', '.join(anonymous)}", may_pass=False))
     return plans

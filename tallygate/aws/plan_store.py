@@ -1,6 +1,6 @@
 """Plans in the gate, written in the administrative region only: a handful of items under one partition key."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tallygate.aws.gate_rows import plan_of
@@ -10,6 +10,7 @@ from tallygate.core.plans import Plan
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 
 class PlanStore:
@@ -20,12 +21,22 @@ class PlanStore:
         self._table = table
 
     def apply(self, plans: Iterable[Plan]) -> None:
-        """Write `plans`; others stay, since keys may be on them. They hold in every region within 30 s."""
+        """Write `plans`; they hold in every region within 30 s. Others stay, since keys may be on them; an anonymous
+        one goes: no key is, and there must be one only."""
+        written = set()
         for plan in plans:
             self._client.put_item(TableName=self._table, Item=plan_row(plan))
+            written.add(plan.name)
+        # After the writes, so that at no moment there is none.
+        for row in list(self._rows()):
+            if row[names.PLAN_ANONYMOUS]["BOOL"] and row[names.SK]["S"] not in written:
+                self._client.delete_item(TableName=self._table, Key={name: row[name] for name in (names.PK, names.SK)})
 
     def plans(self) -> list[Plan]:
         """The plans in force, by name. ValueError for one that asks for what is not known here."""
+        return [plan_of(row) for row in self._rows()]
+
+    def _rows(self) -> "Iterator[dict[str, AttributeValueTypeDef]]":
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="#pk = :plans",
@@ -33,7 +44,8 @@ class PlanStore:
             ExpressionAttributeValues={":plans": {"S": names.PLANS_PK}},
             ConsistentRead=True,
         )
-        return [plan_of(row) for page in pages for row in page["Items"]]
+        for page in pages:
+            yield from page["Items"]
 
 
 def plan_row(plan: Plan) -> Attributes:

@@ -21,7 +21,7 @@ def plans() -> None:
 def apply(target: Target, as_json: bool) -> None:
     """Write the plans of the configuration to the gate. They hold in every region within 30 seconds.
 
-    A plan that is no longer in the configuration stays, since keys may be on it.
+    A plan for keys that is no longer in the configuration stays, since keys may be on it.
 
     \b
     Example:

@@ -1,6 +1,7 @@
 """The gate as the request path reads it: one round, and of its rows what still means something."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tallygate.aws.dynamodb_http import Answer, Operation, Round
@@ -117,6 +118,14 @@ def test_a_plan_that_makes_no_sense_here_is_left_out_and_said_to_be() -> None:
     assert reading.plans == {"pro": PRO}
     assert [failure.may_pass for failure in reading.failures] == [False, False]
     assert "fortnight" in reading.failures[0].reason
+
+
+def test_two_anonymous_plans_are_both_read_and_said_to_be_two() -> None:
+    visitors = replace(ANONYMOUS, name="visitors")
+    client = Client({"Items": [plan_row(ANONYMOUS), plan_row(PRO), plan_row(visitors)]})
+    reading = GateReader(client, "gate", 150).read([], plans=True, now_ms=NOW)
+    assert reading.plans == {"anonymous": ANONYMOUS, "pro": PRO, "visitors": visitors}
+    assert reading.failures == (ReadFailure("more than one anonymous plan: anonymous, visitors", may_pass=False),)
 
 
 def test_what_cannot_be_read_is_missing_and_the_rest_is_there() -> None:

@@ -1,5 +1,6 @@
 """Plans come back from the gate as they were written."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -36,3 +37,26 @@ def test_a_plan_that_is_applied_again_is_replaced_and_others_stay(clients: Clien
     store.apply([Plan("old", ()), Plan("pro", (Limit("key", 10, "day"),))])
     store.apply([Plan("pro", (Limit("key", 20, "month"),), on_unavailable="deny")])
     assert store.plans() == [Plan("old", ()), Plan("pro", (Limit("key", 20, "month"),), on_unavailable="deny")]
+
+
+def test_an_anonymous_plan_of_another_name_takes_the_place_of_the_old_one(clients: Clients) -> None:
+    store = PlanStore(clients["us-east-1"], NAMES.gate_table)
+    pro, renamed = Plan("pro", (Limit("key", 10, "day"),)), Plan("visitors", (Limit("ip", 5, "day"),), anonymous=True)
+    store.apply([Plan("anonymous", (Limit("ip", 200, "day"),), anonymous=True), pro])
+    store.apply([renamed])
+    assert store.plans() == [pro, renamed]
+
+
+def test_there_is_an_anonymous_plan_at_every_moment(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = clients["us-east-1"]
+    store = PlanStore(client, NAMES.gate_table)
+    old, new = Plan("anonymous", (), anonymous=True), Plan("visitors", (), anonymous=True)
+    store.apply([old])
+
+    def fail(**_: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(client, "delete_item", fail)
+    with pytest.raises(ConnectionError):
+        store.apply([new])
+    assert store.plans() == [old, new]

@@ -343,6 +343,12 @@ def test_an_old_snapshot_still_tells_the_plan_and_not_that_a_key_is_unknown() ->
     assert caller(keyed(OTHER), at_ms=NOW + 6 * MINUTE + 2).key_fault is None
 
 
+def test_of_two_anonymous_plans_the_first_by_name_holds() -> None:
+    visitors = replace(ANONYMOUS, name="visitors")
+    for plans in ((ANONYMOUS, visitors), (visitors, ANONYMOUS)):
+        assert Caller(FakeGate(plans={plan.name: plan for plan in plans}))().plan == "anonymous"
+
+
 def test_with_nothing_to_go_by_the_plan_says_what_happens() -> None:
     strict = replace(ANONYMOUS, on_unavailable="deny")
     for plan, refusal in ((ANONYMOUS, None), (strict, "unavailable")):
