@@ -33,7 +33,8 @@ class Meter:
 
     def answer(self, event: Mapping[str, Any], serve: Serve) -> Response:
         """The answer to the call of `event`: a refusal, or what `serve` makes of it. A handler that raises is answered
-        500, and the call is counted: it was let through."""
+        500, and the call is counted: it was let through. HEAD is answered as GET: the gateway sends no body then, but
+        takes Content-Length from it."""
         context = event["requestContext"]
         now_ms = context["timeEpoch"]
         verdict = self._verdict(context)
@@ -49,8 +50,6 @@ class Meter:
                 response = problem_response(problem)
             response["headers"] |= rate_limit_headers(verdict.decision, now_ms)
         response["headers"] |= CORS
-        if context["http"]["method"] == "HEAD":
-            response["body"] = ""
         self._telemetry.flush(now_ms)
         return response
 

@@ -21,7 +21,7 @@ app = APIGatewayHttpResolver()
 logger = Logger()
 
 _GET: Final = ["GET", "HEAD"]
-"""HEAD is answered as GET, less the body."""
+"""HEAD is answered as GET; the gateway leaves the body out."""
 
 
 @cache

@@ -85,3 +85,10 @@ def test_a_bad_key_is_refused_and_never_served_as_the_free_tier(world: World, fr
         answer = ask(world, Asked(SYDNEY, {"X-Forwarded-For": fresh_ip(), "x-api-key": key}))
         assert (answer.status_code, answer.headers["Content-Type"]) == (401, "application/problem+json")
         assert key not in answer.text or not key
+
+
+def test_head_tells_the_length_of_what_get_answers(world: World) -> None:
+    get, head = (ask(world, Asked(IRELAND, {"x-api-key": "mistyped"}, method=method)) for method in ("GET", "HEAD"))
+    assert (get.status_code, head.status_code) == (401, 401)
+    assert head.headers["Content-Length"] == get.headers["Content-Length"] == str(len(get.content))
+    assert head.content == b""
