@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.api.metering import Meter, Response
 from functions.api.routes import app
-from tallygate.aws.telemetry import Telemetry
+from tallygate.aws.telemetry import Telemetry, function_log
 from tallygate.core.verdict import Verdict
 
-logger = Logger()
+logger = function_log()
 meter = Meter(logger, Telemetry(Metrics()))
 
 

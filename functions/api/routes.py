@@ -4,7 +4,6 @@ import json
 from functools import cache
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from functions.api.usage_report import UsageReport
@@ -12,13 +11,14 @@ from tallygate.aws.dynamodb_http import client_for
 from tallygate.aws.gate_reader import GateReader
 from tallygate.aws.settings import ApiSettings
 from tallygate.aws.tally_reader import DEADLINE_MS, TallyReader
+from tallygate.aws.telemetry import function_log
 from tallygate.core.lines import format_timestamp
 from tallygate.core.problems import CONTENT_TYPE, NOT_FOUND
 from tallygate.core.routes import USAGE_PATH, WHOAMI_PATH
 from tallygate.core.verdict import Verdict
 
 app = APIGatewayHttpResolver()
-logger = Logger()
+logger = function_log()
 
 _GET: Final = ["GET", "HEAD"]
 """HEAD is answered as GET; the gateway leaves the body out."""

@@ -8,7 +8,7 @@ import time
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 
 from functions.authorizer.call import Call, call_of
 from functions.authorizer.gate_view import GateView
@@ -17,11 +17,11 @@ from functions.authorizer.snapshots import Snapshots
 from tallygate.aws.dynamodb_http import client_for
 from tallygate.aws.gate_reader import GateReader
 from tallygate.aws.settings import AuthorizerSettings
-from tallygate.aws.telemetry import Telemetry
+from tallygate.aws.telemetry import Telemetry, function_log
 from tallygate.core.lines import format_line
 from tallygate.core.verdict import CONTEXT_KEY, STATUS, Verdict
 
-logger = Logger()
+logger = function_log()
 telemetry = Telemetry(Metrics())
 
 

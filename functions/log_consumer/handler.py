@@ -7,15 +7,16 @@ A batch that may not be counted in full raises, and the event source mapping giv
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.log_consumer.batch import batch_of
 from functions.log_consumer.wiring import build
 from tallygate.aws.settings import LogConsumerSettings
+from tallygate.aws.telemetry import function_log
 from tallygate.core.consume import Outcome
 
-logger = Logger()
+logger = function_log()
 
 _metrics = cache(Metrics)
 _deployment = cache(lambda: build(LogConsumerSettings.from_env()))

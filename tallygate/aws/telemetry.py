@@ -1,13 +1,20 @@
-"""Metrics of a function (EMF): gathered over some seconds and printed as one line, since a line for each call would
-cost as much to ingest as its usage line. What an operator must hear of is printed at once."""
+"""What a function says of itself: its log, and metrics (EMF). Metrics are gathered over some seconds and printed as one
+line, since a line for each call would cost as much to ingest as its usage line; what an operator must hear of is
+printed at once."""
 
 from typing import Final
 
-from aws_lambda_powertools import Metrics
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 GATHER_MS: Final = 10_000
 """At most this much is lost, and told late, when a container goes idle or away."""
+
+
+def function_log() -> Logger:
+    """The log of a function. Lambda believes a line's level only beside an RFC 3339 timestamp (Developer Guide, "Log
+    and monitor Python Lambda functions"): any other error is filed as INFO."""
+    return Logger(use_rfc3339=True)
 
 
 class Telemetry:
