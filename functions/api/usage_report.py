@@ -2,6 +2,7 @@
 reached, what it published in the gate, and said to be that."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple, Protocol
 
 from tallygate.core.gate import Gate, ReadFailure
@@ -22,7 +23,8 @@ class ExactCounts(Protocol):
     def homes(self) -> tuple[str, ...]: ...
 
     def read(self, home: str, partitions: Sequence[str], month: str) -> list[HomeUsage] | ReadFailure:
-        """What `home` counted for each partition in `month`, in order; or why it cannot be told."""
+        """What `home` counted for each partition in `month`, in order; or why it cannot be told. Several homes are
+        read at the same time, each by one thread."""
         ...
 
 
@@ -56,7 +58,7 @@ class UsageReport:
         return {
             "plan": verdict.plan,
             "source": "tally" if all(each.source == "tally" for each in all_counts) else "gate",
-            "as_of": _time(max((each.usage.at_ms for each in all_counts), default=0)),
+            "as_of": _time(_complete_up_to_ms(all_counts)),
             "usage": limits,
         }, failures
 
@@ -66,8 +68,7 @@ class UsageReport:
         counts: list[list[Counted]] = [[] for _ in pks]
         failures: list[ReadFailure] = []
         unread: list[str] = []
-        for home in self._tally.homes:
-            answer = self._tally.read(home, pks, month)
+        for home, answer in self._ask_homes(pks, month).items():
             if isinstance(answer, ReadFailure):
                 failures.append(answer)
                 unread.append(home)
@@ -82,6 +83,18 @@ class UsageReport:
                 published = {row.home: row for row in partition.homes if row.month == month} if partition else {}
                 counted += [Counted(published.get(home, HomeUsage(home, month)), "gate") for home in unread]
         return counts, failures
+
+    def _ask_homes(self, pks: list[str], month: str) -> dict[str, list[HomeUsage] | ReadFailure]:
+        """The answer of each home. One may be at the other side of the world: they are asked all at once."""
+        homes = self._tally.homes
+        with ThreadPoolExecutor(len(homes)) as pool:
+            return dict(zip(homes, pool.map(lambda home: self._tally.read(home, pks, month), homes), strict=True))
+
+
+def _complete_up_to_ms(counts: Sequence[Counted]) -> int:
+    """The time up to which every home's counts are told; 0 when that is not known. A tally without an item has nothing
+    to tell; a gate without one may just be behind."""
+    return min((each.usage.at_ms for each in counts if each.usage.at_ms or each.source == "gate"), default=0)
 
 
 def _limit(

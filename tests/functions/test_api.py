@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -240,7 +241,7 @@ def test_usage_is_exact_and_adds_homes_up(monkeypatch: pytest.MonkeyPatch, capsy
     away = HomeUsage("eu-west-1", "2026-11", 10, 10, 0, {20: 10}, at_ms=NOW - 1_123)
     pk = "key#9f2c000000000000"
     body = report(FakeTally({HOME: {pk: COUNTED}, "eu-west-1": {pk: away}}), FakeGate(), monkeypatch, KEYED)
-    assert (body["source"], body["as_of"], body["plan"]) == ("tally", "2026-11-20T11:59:59.000Z", "anonymous")
+    assert (body["source"], body["as_of"], body["plan"]) == ("tally", "2026-11-20T11:59:58.000Z", "anonymous")
     assert body["usage"] == [
         {
             "kind": "key",
@@ -270,6 +271,37 @@ def test_usage_is_exact_and_adds_homes_up(monkeypatch: pytest.MonkeyPatch, capsy
         },
     ]
     assert [(line["units"], line["status"]) for line in lines(capsys)] == [(0, 200)]
+
+
+def test_homes_are_asked_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Meeting(FakeTally):
+        """Homes that answer only while the other is asked too."""
+
+        together = threading.Barrier(2, timeout=10)
+
+        def read(self, home: str, partitions: Sequence[str], month: str) -> list[HomeUsage] | ReadFailure:
+            self.together.wait()
+            return super().read(home, partitions, month)
+
+    pk = "key#9f2c000000000000"
+    body = report(Meeting({HOME: {pk: COUNTED}, "eu-west-1": None}), FakeGate(), monkeypatch, KEYED)
+    assert [home["source"] for home in body["usage"][0]["homes"].values()] == ["tally", "gate"]
+
+
+@pytest.mark.parametrize(
+    ("away", "as_of"),
+    [
+        ({}, "2026-11-20T11:59:58.000Z"),
+        ({"key#9f2c000000000000": replace(COUNTED, at_ms=NOW - 60_123)}, "2026-11-20T11:59:00.000Z"),
+        (None, None),
+    ],
+    ids=["nothing counted there", "counted earlier there", "unknown there"],
+)
+def test_usage_is_told_as_of_the_home_that_is_furthest_behind(
+    monkeypatch: pytest.MonkeyPatch, away: dict[str, HomeUsage] | None, as_of: str | None
+) -> None:
+    tally = FakeTally({HOME: {"key#9f2c000000000000": COUNTED}, "eu-west-1": away})
+    assert report(tally, FakeGate(), monkeypatch, KEYED)["as_of"] == as_of
 
 
 def test_usage_counts_from_the_reset_of_each_home(monkeypatch: pytest.MonkeyPatch) -> None:
