@@ -8,8 +8,8 @@ from typing import Final
 from tallygate.demo.calls import Call, mistyped
 from tallygate.demo.keys import DemoKey
 
-ADDRESSES: Final = 500
-SITES: Final = 40
+ADDRESSES: Final = 2_000
+SITES: Final = 100
 KEYED: Final = 0.35
 REFERRED: Final = 0.5
 MISTYPED: Final = 0.03

@@ -15,7 +15,7 @@ REDELIVERY: Final = "payload again"
 REREADING: Final = "read again"
 
 EVERY_SECONDS: Final = {
-    "kill": 4.0,
+    "kill": 5.0,
     REDELIVERY: 1.5,
     REREADING: 6.0,
     "throttled": 6.0,
@@ -27,7 +27,8 @@ LEAST: Final = {"kill": 6, REDELIVERY: 6, REREADING: 4, "throttled": 4, "refused
 BATCH_SIZES: Final = (1, 2, 5, 20, 300)
 BACK_RECORDS: Final = (1, 4, 15, 60, 250)
 EVERYTHING: Final = 10**9
-SKIPPED_WRITES: Final = 60
+SKIPPED_WRITES: Final = 120
+"""At most so many go well between two that do not."""
 LONG_SECONDS: Final = 60.0
 """In so much time a batch may also be throttled until the SDK gives up, which takes a quarter of a minute."""
 GIVING_UP: Final = 60
@@ -76,7 +77,7 @@ def draw(seed: int, seconds: float, function: str, stream: str) -> list[Order | 
         return {"fault": REREADING, "stream": stream, "records": records, "sizes": sizes}
 
     def throttled() -> dict[str, Any]:
-        gives_up = seconds >= LONG_SECONDS and rng.random() < 0.15
+        gives_up = seconds >= LONG_SECONDS and rng.random() < 0.07
         return at_a_write("throttled", GIVING_UP if gives_up else rng.choice((1, 3, 10)))
 
     made: dict[str, Callable[[], dict[str, Any]]] = {

@@ -43,7 +43,8 @@ class KillOrder:
 
 @dataclass(slots=True)
 class WriteOrder:
-    """Let `times` writes go wrong, after `skip` more, while `function` is invoked: it alone writes then."""
+    """Let `times` writes go wrong, after `skip` more, while `function` is invoked: it alone writes then. Orders of one
+    function are carried out one after the other, so that there is something between them."""
 
     fault: WriteFault
     function: str
