@@ -26,6 +26,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _DOT = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490, section 3.1
 _AUTHORITY = re.compile(r"https?://([^/?#\\]*)", re.IGNORECASE)
 _PORT = re.compile(r":[0-9]{0,5}")
+_BEARER = re.compile(rf"\s*(?i:bearer)\s+({PREFIX}.*)", re.DOTALL)
 _V4_AND_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}")
 _V6_IN_BRACKETS = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?")
 
@@ -58,12 +59,14 @@ def identify(
 
 def credential_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
     """What the caller presents as an API key: `x-api-key`, else a bearer token that looks like one of ours (others
-    belong to the API behind), else `?api-key=`. Surrounding blanks are dropped; an empty one is returned as such."""
+    belong to the API behind), else `?api-key=`, in whatever case that name is written. Surrounding blanks are dropped;
+    an empty one is returned as such."""
     presented = headers.get("x-api-key")
     if presented is None:
-        scheme, _, token = headers.get("authorization", "").strip().partition(" ")
-        is_ours = scheme.lower() == "bearer" and token.lstrip().startswith(PREFIX)
-        presented = token if is_ours else query.get("api-key")
+        bearer = _BEARER.match(headers.get("authorization", ""))
+        presented = bearer[1] if bearer is not None else query.get("api-key")
+    if presented is None:
+        presented = next((value for name, value in query.items() if name.lower() == "api-key"), None)
     return None if presented is None else presented.strip()
 
 

@@ -178,6 +178,9 @@ def test_what_strangers_share_is_no_site(host: str, expected: bool) -> None:
         ({"x-api-key": "other"}, {}, "other"),
         ({"authorization": "Bearer tg_a"}, {"api-key": "tg_b"}, "tg_a"),
         ({"authorization": "bearer   tg_a "}, {}, "tg_a"),
+        ({"authorization": "Bearer\ttg_a"}, {}, "tg_a"),
+        ({"authorization": " BEARER \t tg_a"}, {}, "tg_a"),
+        ({"authorization": "Bearertg_a"}, {}, None),
         ({"authorization": "Bearer eyJhbGciOi"}, {}, None),
         ({"authorization": "Bearer eyJhbGciOi"}, {"api-key": "tg_b"}, "tg_b"),
         ({"authorization": "Basic tg_a"}, {}, None),
@@ -185,6 +188,8 @@ def test_what_strangers_share_is_no_site(host: str, expected: bool) -> None:
         ({"authorization": "Bearer"}, {}, None),
         ({}, {"api-key": "tg_b"}, "tg_b"),
         ({}, {"api-key": ""}, ""),
+        ({}, {"x": "", "API-Key": "tg_b"}, "tg_b"),
+        ({}, {"API-KEY": "tg_c", "api-key": "tg_b"}, "tg_b"),
     ],
 )
 def test_where_a_key_is_taken_from(sent: dict[str, str], query: dict[str, str], expected: str | None) -> None:
