@@ -1,5 +1,23 @@
 """The environment that Lambda gives a function. Set before any handler is imported: Powertools reads it then."""
 
+import io
+import logging
 import os
+from collections.abc import Iterator
+
+import pytest
 
 os.environ |= {"POWERTOOLS_SERVICE_NAME": "tallygate-prod-function", "POWERTOOLS_METRICS_NAMESPACE": "Tallygate"}
+
+
+@pytest.fixture
+def api_log() -> Iterator[io.StringIO]:
+    """What the API function logs, as it is written."""
+    from functions.api import handler, routes  # not before its environment is there
+
+    handlers, log = [handler.logger.registered_handler, routes.logger.registered_handler], io.StringIO()
+    before = [each.setStream(log) for each in handlers if isinstance(each, logging.StreamHandler)]
+    yield log
+    for each, stream in zip(handlers, before, strict=True):
+        assert isinstance(each, logging.StreamHandler)
+        each.setStream(stream or io.StringIO())

@@ -3,32 +3,25 @@
 import io
 import json
 import logging
-import random
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from gateway import HOME, NOW, FakeGate, authorizer_event, published
+from judging import SECRET, judge_of
 
 from functions.authorizer import handler as module
 from functions.authorizer.call import call_of
-from functions.authorizer.gate_view import GateView
-from functions.authorizer.judge import Judge
-from functions.authorizer.snapshots import Snapshots
-from tallygate.aws.settings import AuthorizerSettings, SettingsError
-from tallygate.core import keys
+from tallygate.aws.settings import SettingsError
 from tallygate.core.lines import parse_line
 from tallygate.core.verdict import verdict_of
-
-SETTINGS = AuthorizerSettings("prod", "eu-west-1", "gate", HOME, (HOME,), (), 64, 150, "allow", "allow")
-SECRET = keys.mint("prod", random.Random(1).choice)
 
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> FakeGate:
     """The gate of a container that was just started."""
     gate = FakeGate()
-    judge = Judge(SETTINGS, GateView(gate, HOME, Snapshots()))
+    judge = judge_of(gate)
     monkeypatch.setattr(module, "build", lambda: judge)
     return gate
 
