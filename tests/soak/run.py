@@ -24,6 +24,7 @@ from tests.soak.verdict import Answered, differences
 ROUND: Final = 120
 """Calls given to the sender at a time: it ends between rounds only, so that no answer is thrown away."""
 LOOK_SECONDS: Final = 0.1
+GOING_ON_SECONDS: Final = 60
 CATCHING_UP_SECONDS: Final = 300
 MOST_UNCERTAIN: Final = 0.01
 """Of all calls: with more of them unanswered, equal counts would not say much."""
@@ -91,8 +92,8 @@ class Soak:
         self.answered = Answered(world.config.service.ipv6_prefix)
 
     def run(self, seconds: float, watch: Watch = lambda passed, answered: None) -> Report:
-        """Calls and trouble for `seconds`, or until all that was drawn has happened, at most twice as long; then the
-        verdict. NoAnswersError when the APIs do not answer; WorldError when the consumer does not catch up."""
+        """Calls and trouble for `seconds`, and on until all that was drawn has happened, at most for GOING_ON_SECONDS;
+        then the verdict. NoAnswersError when the APIs do not answer; WorldError when the consumer does not catch up."""
         began = time.monotonic()
         stop = threading.Event()
         with ThreadPoolExecutor(1) as pool:
@@ -142,7 +143,8 @@ class Soak:
             while due is not None and due.at_seconds <= passed:
                 self._happen(due)
                 due = next(moments, None)
-            if due is None and passed >= seconds and (passed >= 2 * seconds or not self._world.faults().waiting):
+            is_late = passed >= seconds + GOING_ON_SECONDS
+            if due is None and passed >= seconds and (is_late or not self._world.faults().waiting):
                 return
             time.sleep(LOOK_SECONDS)
 

@@ -30,7 +30,8 @@ EVERYTHING: Final = 10**9
 SKIPPED_WRITES: Final = 120
 """At most so many go well between two that do not."""
 LONG_SECONDS: Final = 60.0
-"""In so much time a batch may also be throttled until the SDK gives up, which takes a quarter of a minute."""
+"""From so much time on, writes may also fail so often that the SDK waits for seconds, or gives up after a quarter of a
+minute."""
 GIVING_UP: Final = 60
 """Refused writes after which all writers of a batch, six attempts each, have given up."""
 
@@ -54,7 +55,7 @@ class Redelivery:
 
 def draw(seed: int, seconds: float, function: str, stream: str) -> list[Order | Redelivery]:
     """What goes wrong with `function`, which reads `stream`, in the order of time."""
-    rng = Random(seed)
+    rng, is_long = Random(seed), seconds >= LONG_SECONDS
 
     def spread(kind: str) -> Iterator[float]:
         """Moments of one kind: each at random in its own share of the time, so that no part of it is quiet."""
@@ -77,15 +78,15 @@ def draw(seed: int, seconds: float, function: str, stream: str) -> list[Order | 
         return {"fault": REREADING, "stream": stream, "records": records, "sizes": sizes}
 
     def throttled() -> dict[str, Any]:
-        gives_up = seconds >= LONG_SECONDS and rng.random() < 0.07
-        return at_a_write("throttled", GIVING_UP if gives_up else rng.choice((1, 3, 10)))
+        gives_up = is_long and rng.random() < 0.07
+        return at_a_write("throttled", GIVING_UP if gives_up else rng.choice((1, 3, 10) if is_long else (1, 2, 3)))
 
     made: dict[str, Callable[[], dict[str, Any]]] = {
         "kill": kill,
         REREADING: read_again,
         "throttled": throttled,
         "refused": lambda: at_a_write("refused"),
-        "answer lost": lambda: at_a_write("answer lost", rng.choice((1, 2, 5))),
+        "answer lost": lambda: at_a_write("answer lost", rng.choice((1, 2, 5) if is_long else (1, 2))),
     }
     orders = [Order(at, make()) for kind, make in made.items() for at in spread(kind)]
     redeliveries = [

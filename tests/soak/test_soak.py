@@ -13,7 +13,7 @@ from tests.soak.run import Report, Soak
 from tests.soak.schedule import FAILURES, KILLS, REDELIVERY, REREADING
 
 SECONDS = 12
-"""Until all that was drawn has happened it goes on, at most twice as long."""
+"""And on until all that was drawn has happened."""
 
 pytestmark = pytest.mark.timeout(240)
 
