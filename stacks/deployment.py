@@ -41,6 +41,14 @@ class Deployment:
     def trusted_proxies(self) -> tuple[str, ...]:
         return (*self.service.trusted_proxies, *self.flavour.trusted_proxies)
 
+    def settings(self, home: str) -> dict[str, str]:
+        """What every function is told that decides by the counts of `home` or makes them."""
+        return {
+            "TALLYGATE_GATE_TABLE": self.names.gate_table,
+            "TALLYGATE_HOME": home,
+            "TALLYGATE_HOMES": ",".join(self.service.homes),
+        }
+
     def gate_table_arn(self, region: str) -> str:
         return _arn("dynamodb", region, f"table/{self.names.gate_table}")
 

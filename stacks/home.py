@@ -80,11 +80,9 @@ class HomeStack(Stack):
             timeout_seconds=CONSUMER_TIMEOUT_SECONDS,
             log_retention=logs.RetentionDays.TWO_WEEKS,
             environment={
-                "TALLYGATE_GATE_TABLE": deployment.names.gate_table,
+                **deployment.settings(home),
                 "TALLYGATE_TALLY_TABLE": deployment.names.tally_table,
                 "TALLYGATE_REJECTS_QUEUE_URL": rejects.queue_url,
-                "TALLYGATE_HOME": home,
-                "TALLYGATE_HOMES": ",".join(service.homes),
                 "TALLYGATE_PUBLISH": service.publish,
                 "TALLYGATE_DEDUPE_WINDOW_SECONDS": str(service.dedupe_window_seconds),
                 "TALLYGATE_STREAM_RETENTION_HOURS": str(service.retention_hours),

@@ -20,7 +20,6 @@ class RegionStack(Stack):
         service = deployment.service
         home = service.home_of[region]
         gate = deployment.gate_table_arn(region)
-        where = {"TALLYGATE_HOME": home, "TALLYGATE_HOMES": ",".join(service.homes)}
         authorizer = Function(
             self,
             "Authorizer",
@@ -32,13 +31,12 @@ class RegionStack(Stack):
             timeout_seconds=5,
             log_retention=logs.RetentionDays.ONE_DAY,
             environment={
-                "TALLYGATE_GATE_TABLE": deployment.names.gate_table,
+                **deployment.settings(home),
                 "TALLYGATE_TRUSTED_PROXIES": ",".join(deployment.trusted_proxies),
                 "TALLYGATE_IPV6_PREFIX": str(service.ipv6_prefix),
                 "TALLYGATE_READ_DEADLINE_MS": str(deployment.flavour.read_deadline_ms),
                 "TALLYGATE_ANONYMOUS_ON_UNAVAILABLE": deployment.on_unavailable(keyed=False),
                 "TALLYGATE_KEYED_ON_UNAVAILABLE": deployment.on_unavailable(keyed=True),
-                **where,
             },
             may=[iam.PolicyStatement(actions=["dynamodb:Query"], resources=[gate])],
         )
@@ -52,11 +50,7 @@ class RegionStack(Stack):
             memory_mb=256,
             timeout_seconds=10,
             log_retention=logs.RetentionDays.ONE_DAY,
-            environment={
-                "TALLYGATE_GATE_TABLE": deployment.names.gate_table,
-                "TALLYGATE_TALLY_TABLE": deployment.names.tally_table,
-                **where,
-            },
+            environment={**deployment.settings(home), "TALLYGATE_TALLY_TABLE": deployment.names.tally_table},
             may=[
                 iam.PolicyStatement(
                     actions=["dynamodb:GetItem"],

@@ -36,6 +36,15 @@ def partition_of(rows: Iterable[Row], now_ms: int) -> Partition:
 def home_usage(row: Row) -> HomeUsage:
     """What a home published: `month#2026-11#us-east-1`."""
     month, _, home = row[names.SK]["S"].removeprefix(names.MONTH_SK).partition("#")
+    return _usage(row, home, month, names.AT_MS)
+
+
+def counted(row: Row, home: str, month: str) -> HomeUsage:
+    """An item of a home's tally in the same form: exact up to the newest call that was counted. It has no rate."""
+    return _usage(row, home, month, names.LAST_FLUSH_MS)
+
+
+def _usage(row: Row, home: str, month: str, at: str) -> HomeUsage:
     return HomeUsage(
         home=home,
         month=month,
@@ -44,21 +53,8 @@ def home_usage(row: Row) -> HomeUsage:
         denied=_number(row, names.DENIED),
         days=_days(row),
         rate_milli=_number(row, names.RATE_MILLI),
-        at_ms=_number(row, names.AT_MS),
+        at_ms=_number(row, at),
         lag_ms=_number(row, names.LAG_MS),
-    )
-
-
-def counted(row: Row, home: str, month: str) -> HomeUsage:
-    """An item of a home's tally in the same form: exact up to the newest call that was counted."""
-    return HomeUsage(
-        home=home,
-        month=month,
-        units=_number(row, names.UNITS),
-        charged=_number(row, names.CHARGED),
-        denied=_number(row, names.DENIED),
-        days=_days(row),
-        at_ms=_number(row, names.LAST_FLUSH_MS),
     )
 
 

@@ -27,8 +27,8 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerSettings:
-    """`home` counts this region's calls; `homes` are all that count, the administrative one first. `on_unavailable`
-    holds while no plan could be read: for calls without a key, and for those with one."""
+    """`home` counts this region's calls; `homes` are all that count, the administrative one first.
+    `anonymous_on_unavailable` and `keyed_on_unavailable` hold while no plan could be read."""
 
     stage: str
     region: str
@@ -44,23 +44,21 @@ class AuthorizerSettings:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "AuthorizerSettings":
         """Settings of the authorizer. SettingsError when they are not complete."""
-        read = _Reader(env)
-        settings = cls(
-            stage=read("TALLYGATE_STAGE"),
-            region=read("AWS_REGION"),
-            gate_table=read("TALLYGATE_GATE_TABLE"),
-            home=read("TALLYGATE_HOME"),
-            homes=read("TALLYGATE_HOMES", _words),
-            trusted_proxies=read("TALLYGATE_TRUSTED_PROXIES", parse_networks, default="", may_be_empty=True),
-            ipv6_prefix=read("TALLYGATE_IPV6_PREFIX", _integer(1, 128)),
-            read_deadline_ms=read(
-                "TALLYGATE_READ_DEADLINE_MS", _integer(1, 10_000), default=str(DEFAULT_READ_DEADLINE_MS)
-            ),
-            anonymous_on_unavailable=read("TALLYGATE_ANONYMOUS_ON_UNAVAILABLE", _one_of(ON_UNAVAILABLE)),
-            keyed_on_unavailable=read("TALLYGATE_KEYED_ON_UNAVAILABLE", _one_of(ON_UNAVAILABLE)),
-        )
-        read.check()
-        return settings
+        with _Reader(env) as read:
+            return cls(
+                stage=read("TALLYGATE_STAGE"),
+                region=read("AWS_REGION"),
+                gate_table=read("TALLYGATE_GATE_TABLE"),
+                home=read("TALLYGATE_HOME"),
+                homes=read("TALLYGATE_HOMES", _words),
+                trusted_proxies=read("TALLYGATE_TRUSTED_PROXIES", parse_networks, default="", may_be_empty=True),
+                ipv6_prefix=read("TALLYGATE_IPV6_PREFIX", _integer(1, 128)),
+                read_deadline_ms=read(
+                    "TALLYGATE_READ_DEADLINE_MS", _integer(1, 10_000), default=str(DEFAULT_READ_DEADLINE_MS)
+                ),
+                anonymous_on_unavailable=read("TALLYGATE_ANONYMOUS_ON_UNAVAILABLE", _one_of(ON_UNAVAILABLE)),
+                keyed_on_unavailable=read("TALLYGATE_KEYED_ON_UNAVAILABLE", _one_of(ON_UNAVAILABLE)),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +74,14 @@ class ApiSettings:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "ApiSettings":
         """Settings of the API function. SettingsError when they are not complete."""
-        read = _Reader(env)
-        settings = cls(
-            region=read("AWS_REGION"),
-            gate_table=read("TALLYGATE_GATE_TABLE"),
-            tally_table=read("TALLYGATE_TALLY_TABLE"),
-            home=read("TALLYGATE_HOME"),
-            homes=read("TALLYGATE_HOMES", _words),
-        )
-        read.check()
-        return settings
+        with _Reader(env) as read:
+            return cls(
+                region=read("AWS_REGION"),
+                gate_table=read("TALLYGATE_GATE_TABLE"),
+                tally_table=read("TALLYGATE_TALLY_TABLE"),
+                home=read("TALLYGATE_HOME"),
+                homes=read("TALLYGATE_HOMES", _words),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +100,22 @@ class LogConsumerSettings:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "LogConsumerSettings":
         """Settings of the log consumer. SettingsError when they are not complete."""
-        read = _Reader(env)
-        settings = cls(
-            gate_table=read("TALLYGATE_GATE_TABLE"),
-            tally_table=read("TALLYGATE_TALLY_TABLE"),
-            rejects_queue_url=read("TALLYGATE_REJECTS_QUEUE_URL"),
-            home=read("TALLYGATE_HOME"),
-            homes=read("TALLYGATE_HOMES", _words),
-            publish=read("TALLYGATE_PUBLISH", _one_of(PUBLISH_MODES)),
-            dedupe_window_seconds=read("TALLYGATE_DEDUPE_WINDOW_SECONDS", _integer(1, 86_400)),
-            stream_retention_hours=read("TALLYGATE_STREAM_RETENTION_HOURS", _integer(24, 8_760)),
-        )
-        read.check()
-        return settings
+        with _Reader(env) as read:
+            return cls(
+                gate_table=read("TALLYGATE_GATE_TABLE"),
+                tally_table=read("TALLYGATE_TALLY_TABLE"),
+                rejects_queue_url=read("TALLYGATE_REJECTS_QUEUE_URL"),
+                home=read("TALLYGATE_HOME"),
+                homes=read("TALLYGATE_HOMES", _words),
+                publish=read("TALLYGATE_PUBLISH", _one_of(PUBLISH_MODES)),
+                dedupe_window_seconds=read("TALLYGATE_DEDUPE_WINDOW_SECONDS", _integer(1, 86_400)),
+                stream_retention_hours=read("TALLYGATE_STREAM_RETENTION_HOURS", _integer(24, 8_760)),
+            )
 
 
 class _Reader:
-    """Reads variables one by one and remembers what is wrong with them, so that one error tells everything."""
+    """Reads variables one by one and remembers what is wrong with them, so that one error tells everything: at the end
+    of the `with` in which they are read."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -140,9 +135,12 @@ class _Reader:
             return parse(text)
         except ValueError as error:
             self._faults.append(f"{name} {error}")
-            return None  # type: ignore[return-value]  # check() raises before anybody sees it
+            return None  # type: ignore[return-value]  # __exit__ raises before anybody sees it
 
-    def check(self) -> None:
+    def __enter__(self) -> "_Reader":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
         if self._faults:
             raise SettingsError("; ".join(self._faults))
 
