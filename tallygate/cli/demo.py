@@ -2,11 +2,8 @@
 
 import os
 import shutil
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from tallygate.cli.demo_report import DemoReport
 from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, print_json
 from tallygate.cli.phases import Phases
+from tallygate.cli.signals import ended_by_signals
 from tallygate.cli.world import DEMO_KEYS, config_option, port_option, show_world, start
 from tallygate.demo.access_log import LogLine, read_log
 from tallygate.demo.run import run
@@ -111,18 +109,3 @@ Ctrl-C ends everything.""",
         out.print("Ended from elsewhere.")
     except KeyboardInterrupt:
         out.print("Ended.")
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the demo as Ctrl-C does, with all that it started."""
-
-    def end(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

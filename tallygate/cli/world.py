@@ -13,6 +13,7 @@ from tallygate.aws.key_store import KeyStore
 from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.phases import Phases
+from tallygate.cli.signals import ended_by_signals
 from tallygate.demo.keys import DemoKey, give_out_keys
 from tallygate.local.errors import WorldError
 from tallygate.local.flavour import LOCAL_STAGE
@@ -77,10 +78,11 @@ def up(port: int | None, config_path: Path) -> None:
     out = console()
     begun = time.monotonic()
     phases = Phases(out)
-    try:
-        world, _ = start(config_path, port, phases, detached=True)
-    finally:
-        phases.stop()
+    with ended_by_signals():
+        try:
+            world, _ = start(config_path, port, phases, detached=True)
+        finally:
+            phases.stop()
     out.print(f"Ready after {time.monotonic() - begun:.1f} s: process {world.pid}, log in {world.log_path}")
     show_world(world, out)
     out.print("\n`tallygate down` ends it.")

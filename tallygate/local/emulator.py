@@ -1,8 +1,8 @@
-"""The emulator's process: `python -m tallygate.local.emulator --port 4566 --instance … [--with-parent]`.
+"""The emulator's process: `python -m tallygate.local.emulator --port 4566 --instance …`.
 
 Binds 127.0.0.1 before anything else, so that a taken port is known at once; checks and extends ministack; serves.
 Prints one line of JSON on standard output: `{"ready": {"port": …}}`, or `{"error": "…"}` and exits 1. Ends with SIGTERM
-or SIGINT, and `--with-parent` also when standard input ends, which happens however the parent dies.
+or SIGINT, and when standard input ends, which happens however the parent dies, unless it said `stay` there before.
 
 Beside AWS it answers routes of its own below `/_tallygate/` (see `additions/everything.py`).
 """
@@ -76,16 +76,16 @@ class Stop:
         self._loop.call_soon_threadsafe(self.asked.set)
 
     def ask_at_end_of(self, descriptor: int) -> None:
-        """Not through `sys.stdin`, whose lock a thread still waiting in it would keep to the interpreter's end."""
-        while os.read(descriptor, 4096):
-            pass
-        self.ask()
+        """Unless something is said before. Not through `sys.stdin`, whose lock a thread still waiting in it would keep
+        to the interpreter's end."""
+        if not os.read(descriptor, 4096):
+            self.ask()
 
     async def wait(self) -> None:
         await self.asked.wait()
 
 
-async def serve(listener: socket.socket, with_parent: bool) -> None:
+async def serve(listener: socket.socket) -> None:
     """Serves until asked to stop, then ends every worker."""
     from hypercorn.asyncio import serve as serve_with_hypercorn
     from hypercorn.config import Config
@@ -97,8 +97,7 @@ async def serve(listener: socket.socket, with_parent: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.ask)
-    if with_parent:
-        threading.Thread(target=stop.ask_at_end_of, args=(0,), daemon=True).start()
+    threading.Thread(target=stop.ask_at_end_of, args=(0,), daemon=True).start()
     additions = everything.install(DELIVERY_WINDOW_SECONDS, LONGEST_BATCHING_WINDOW_SECONDS)
     threading.Thread(target=additions.delivery.run, args=(loop,), daemon=True, name="log-delivery").start()
     config = Config()
@@ -164,7 +163,6 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--instance", required=True, help="tells this process from another that took its pid")
-    parser.add_argument("--with-parent", action="store_true")
     options = parser.parse_args(arguments)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
@@ -177,7 +175,7 @@ def main(arguments: list[str]) -> int:
             check_internals()
         except EmulatorChangedError as error:
             raise Refusal(str(error)) from None
-        asyncio.run(serve(listener, options.with_parent))
+        asyncio.run(serve(listener))
     except Refusal as refusal:
         tell({"error": str(refusal)})
         return 1

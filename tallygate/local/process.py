@@ -22,6 +22,8 @@ STOP_SECONDS: Final = 8.0
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Nothing else of the user's environment reaches the emulator or the functions: settings of AWS or of ministack would
 change what they do, a proxy would see their calls."""
+STAY: Final = "stay\n"
+"""What the emulator is told on its standard input to outlive its parent."""
 
 
 @dataclass(slots=True)
@@ -59,11 +61,19 @@ class Emulator:
             return self._child.poll() is None
         return self.instance in _command_line(self.pid)
 
+    def let_go(self) -> None:
+        """It stays when this process ends, which it would not have done before."""
+        if self._child is not None and self._child.stdin is not None:
+            with suppress(BrokenPipeError):  # it has died; whoever needs it will see
+                self._child.stdin.write(STAY)
+                self._child.stdin.close()
+
     def stop(self) -> None:
         """Ends the emulator and its workers, whatever state they are in. Nothing happens when it has ended already."""
         if not self.is_running():
             return
-        os.kill(self.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it ended this moment
+            os.kill(self.pid, signal.SIGTERM)
         if not self._ends_within(STOP_SECONDS):
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)  # it leads a process group, which the workers are in
@@ -88,18 +98,18 @@ class Emulator:
         return True
 
 
-def start_emulator(port: int | None, log_path: Path, scratch: Path, *, detached: bool = False) -> Emulator:
+def start_emulator(port: int | None, log_path: Path, scratch: Path) -> Emulator:
     """Starts the emulator on 127.0.0.1 and waits until it serves. `port` None chooses a free one. It ends with this
-    process, unless `detached`. Its output goes to `log_path`, its temporary files to `scratch`. WorldError says why it
-    does not start."""
+    process, however that ends, until it is let go. Its output goes to `log_path`, its temporary files to `scratch`.
+    WorldError says why it does not start."""
     instance = secrets.token_hex(8)
     scratch.mkdir(parents=True, exist_ok=True)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tallygate.local.emulator", "--port", str(port or 0), "--instance", instance]
     with log_path.open("w") as log:
         child = subprocess.Popen(
-            command if detached else [*command, "--with-parent"],
-            stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
+            command,
+            stdin=subprocess.PIPE,  # its end is how the emulator knows that we are gone
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -126,6 +136,7 @@ def _environment(scratch: Path) -> dict[str, str]:
         **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
         "TMPDIR": str(scratch.resolve()),
         "STATE_DIR": str(scratch.resolve() / "state"),  # ministack keeps a key there, by default outside
+        "PYTHONSAFEPATH": "1",  # no module of the directory that the user is in stands in for one of ours
         "PYTHONUTF8": "1",
         "PYTHONNOUSERSITE": "1",
         "AWS_CONFIG_FILE": os.devnull,

@@ -110,9 +110,10 @@ class World:
         _clear(directory)
         scratch = directory / f"scratch-{time.time_ns():x}"
         synthesis = Synthesis(PROJECT, config_path, DIRECTORY / "synthesized")
+        emulator = None
         try:
             with _phase(report, "emulator"):
-                emulator = start_emulator(port, directory / "emulator.log", scratch, detached=detached)
+                emulator = start_emulator(port, directory / "emulator.log", scratch)
             state = State(
                 pid=emulator.pid,
                 port=emulator.port,
@@ -121,20 +122,23 @@ class World:
                 scratch=str(emulator.scratch),
                 config_path=str(config_path.resolve()),
             )
+            write_state(directory, state)
+            with _phase(report, "synthesize"):
+                assembly = synthesis.result()
             world = cls(config, directory, emulator, state)
-            try:
-                write_state(directory, state)
-                with _phase(report, "synthesize"):
-                    assembly = synthesis.result()
-                world._build(assembly, report)
-            except BotoCoreError as error:
-                world.stop()
-                raise WorldError(f"the emulator stopped answering ({error}); see {emulator.log_path}") from None
-            except BaseException:
-                world.stop()
-                raise
-        except BaseException:
+            world._build(assembly, report)
+            if detached:
+                emulator.let_go()
+        except BaseException as error:
             synthesis.cancel()
+            if emulator is not None:
+                emulator.stop()
+                forget_state(directory, emulator.instance)
+            shutil.rmtree(scratch, ignore_errors=True)
+            if isinstance(error, BotoCoreError):
+                raise WorldError(
+                    f"the emulator stopped answering ({error}); see {directory / 'emulator.log'}"
+                ) from None
             raise
         return world
 

@@ -109,6 +109,12 @@ def test_an_emulator_that_dies_at_its_start_names_its_log(tmp_path: Path, monkey
         start_emulator(None, tmp_path / "emulator.log", tmp_path / "scratch")
 
 
+def test_modules_where_the_user_happens_to_be_are_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "h2.py").write_text("raise RuntimeError('not the h2 that hypercorn wants')")
+    monkeypatch.chdir(tmp_path)
+    start_emulator(None, tmp_path / "emulator.log", tmp_path / "scratch").stop()
+
+
 @needs_proc
 def test_stopping_leaves_no_process(with_worker: tuple[Emulator, set[int]]) -> None:
     emulator, workers = with_worker
@@ -131,7 +137,9 @@ STARTS_AND_WAITS = """
 import sys
 from pathlib import Path
 from tallygate.local.process import start_emulator
-emulator = start_emulator(None, Path("emulator.log"), Path("scratch"), detached=sys.argv[1] == "detached")
+emulator = start_emulator(None, Path("emulator.log"), Path("scratch"))
+if sys.argv[1] == "let go":
+    emulator.let_go()
 print(emulator.pid, emulator.port, emulator.instance, flush=True)
 sys.stdin.read()
 """
@@ -165,6 +173,13 @@ def test_it_ends_with_a_parent_that_is_killed(parent: Any, eventually: Any) -> N
     eventually(lambda: not is_alive(emulator.pid))
 
 
+def test_it_ends_with_a_parent_that_was_killed_before_it_was_up() -> None:
+    command = [sys.executable, "-m", "tallygate.local.emulator", "--port", "0", "--instance", "orphan"]
+    assert (
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False).returncode == 0
+    )
+
+
 @needs_proc
 def test_ctrl_c_reaches_the_parent_alone(parent: Any) -> None:
     """Or the emulator would be gone before the parent could end it in order."""
@@ -173,8 +188,8 @@ def test_ctrl_c_reaches_the_parent_alone(parent: Any) -> None:
 
 
 @needs_proc
-def test_a_detached_one_outlives_its_parent_and_can_be_stopped(parent: Any) -> None:
-    process, emulator = parent("detached")
+def test_one_that_was_let_go_outlives_its_parent_and_can_be_stopped(parent: Any) -> None:
+    process, emulator = parent("let go")
     process.kill()
     process.wait()
     assert emulator.is_running()

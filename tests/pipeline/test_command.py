@@ -120,6 +120,27 @@ def test_a_demo_that_is_interrupted_takes_everything_with_it(command: Command, n
     assert [path.name for path in command.directory.iterdir()] == ["emulator.log"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_start_that_is_interrupted_leaves_nothing_running(command: Command, number: signal.Signals) -> None:
+    port = free_port()
+    up = command.start("up", "--port", str(port))
+    assert up.stdout is not None
+    assert next(line for line in up.stdout if "emulator" in line)
+    assert is_listening(port)
+    up.send_signal(number)
+    up.communicate(timeout=60)
+    assert up.returncode == 128 + number
+    assert not is_listening(port)
+    assert [path.name for path in command.directory.iterdir()] == ["emulator.log"]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

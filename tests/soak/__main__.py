@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from tallygate.cli.demo import ended_by_signals
 from tallygate.cli.failures import Failure, one_line_failures
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.phases import Phases
+from tallygate.cli.signals import ended_by_signals
 from tallygate.demo.sender import NoAnswersError
 from tallygate.local.world import DIRECTORY, World
 from tests.soak.run import Report, Soak
