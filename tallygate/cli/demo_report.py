@@ -19,6 +19,7 @@ SHOWN_PER_KIND: Final = 4
 SHOWN_DIFFERENCES: Final = 20
 SHOWN_SKIPPED: Final = 5
 NOTHING: Final = Count(0, 0)
+MARKS: Final = {True: Text("✓ ", "green"), False: Text("✗ ", "bold red"), None: Text("– not tried: ", "yellow")}
 KIND_NAMES: Final = {"ip": "addresses", "ref": "sites", "key": "keys"}
 
 
@@ -57,7 +58,7 @@ class DemoReport:
         out.print("\nThe quotas at work")
 
     def claimed(self, claim: Claim) -> None:
-        self._out.print(Text("✓ ", "green") if claim.holds else Text("✗ ", "bold red"), claim.text, sep="")
+        self._out.print(MARKS[claim.holds], claim.text, sep="")
         self._out.print(Text(f"    {claim.seen}", "dim"))
 
 

@@ -25,9 +25,13 @@ class Call:
 
 
 def calls_of(lines: Iterable[LogLine], regions: Sequence[str], secrets: Sequence[str]) -> Iterator[Call]:
-    """A call for each line, to a region in turn; some with one of `secrets`, a few with a mistyped one."""
+    """A call for each line, to a region in turn; some with one of `secrets`, if there are any, a few with a mistyped
+    one."""
     for index, line in enumerate(lines):
         region = regions[index % len(regions)]
+        if not secrets:
+            yield Call(region, line.client, line.referer)
+            continue
         draw = zlib.crc32(line.client.encode())
         secret = secrets[draw // CLIENTS_PER_KEYED % len(secrets)]
         if line.number % CALLS_PER_MISTYPED == 0:

@@ -9,7 +9,8 @@ from tallygate.aws.key_store import KeyStore
 from tallygate.core.keys import mint
 from tallygate.core.plans import Plan
 
-KEYS_PER_PLAN: Final = 2
+KEYS_PER_PLAN: Final = 3
+"""Two are kept for the quotas, on the plan that shows them; even if it is the only one, the log brings a key."""
 
 
 @dataclass(frozen=True, slots=True)

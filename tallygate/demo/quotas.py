@@ -20,7 +20,8 @@ SETTLE_SECONDS: Final = 1.1
 """An authorizer that saw a caller far from every limit may take a second until it looks again."""
 FEW_CALLS: Final = 8
 """Too few to be a rate in the eyes of the limiter."""
-MOST_ROUNDS: Final = 200
+MOST_SPENDING_SECONDS: Final = 300
+"""How long spending a quota may take. Seconds usually; a busy machine needs more of them, not other results."""
 MOST_WAIT_SECONDS: Final = 60
 MOST_CALLS: Final = 1_000
 """A quota above it is not spent for a demonstration."""
@@ -30,10 +31,11 @@ Send = Callable[[Iterable[Call]], list[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement, whether it turned out true, and what was seen."""
+    """A statement, whether it turned out true, and what was seen. `holds` is None for one that these plans and regions
+    do not allow to try; `seen` says why."""
 
     text: str
-    holds: bool
+    holds: bool | None
     seen: str
 
 
@@ -58,10 +60,12 @@ class Quotas:
         self._fresh = (str(ip) for ip in ADDRESSES.hosts() if str(ip) not in taken)
 
     def claims(self) -> Iterator[Claim]:
-        """Every claim that the plans allow to make, one after the other."""
+        """Every claim, one after the other, those that cannot be tried among them."""
         free = next((plan for plan in self._plans.values() if plan.anonymous), None)
         limit = _smallest(free, "ip") if free else None
-        if limit:
+        if limit is None:
+            yield Claim("addresses share one quota in all regions", None, f"no quota for them up to {MOST_CALLS:,}")
+        else:
             yield self._is_one_limiter(limit)
             yield self._is_refused_everywhere(limit)
         yield from self._key_is_refused_everywhere()
@@ -71,12 +75,17 @@ class Quotas:
         client, regions = next(self._fresh), self._regions
         here, there, asked = regions[-1], regions[len(regions) // 2], regions[0]
         few, many = max(1, limit.quota // 20), max(1, limit.quota // 4)
+        text = f"{few} calls in {place(here)} and {many} in {place(there)} are {few + many} for the limiter"
+        if few + many >= limit.quota:
+            return Claim(text, None, f"{limit.quota} a {limit.window} are too few to show it")
+        if here == there:
+            return Claim(text, None, "there is one region only")
         self._send([Call(here, client)] * few + [Call(there, client)] * many)
         self._catch_up()
         left = _remaining(self._ask(Call(asked, client)), limit)
         used = None if left is None else limit.quota - left - 1
         return Claim(
-            f"{few} calls in {place(here)} and {many} in {place(there)} are {few + many} for the limiter",
+            text,
             used == few + many,
             f"{place(asked)}, after a call of its own, leaves {left} of {limit.quota}",
         )
@@ -99,9 +108,11 @@ class Quotas:
         plan = plan_to_spend(self._plans.values())
         limit = _smallest(plan, "key") if plan else None
         key = next((key for key in self._keys if plan and key.plan == plan.name), None)
-        if not limit or not key:
+        if not limit or not key or len(self._regions) < 2:
+            why = "there is one region only" if limit and key else f"no plan for keys has a quota up to {MOST_CALLS:,}"
+            yield Claim("a key that spent its quota in one region is refused elsewhere", None, why)
             return
-        other = next((other for other in self._keys if other != key), None)
+        other = next((other for other in self._keys if other != key and other.plan == key.plan), None)
         first, *others = reversed(self._regions)
         client = next(self._fresh)
         spent = self._spend([Call(first, client, secret=key.secret)], limit.quota)
@@ -124,7 +135,8 @@ class Quotas:
         """Make each of `calls` until it was admitted `quota` times; whether that succeeded. Half at once, the rest
         a few at a time: whoever hammers near a limit is held off by an estimate before the count gets there."""
         left, at_once = dict.fromkeys(calls, quota), max(FEW_CALLS, quota // 2)
-        for _ in range(MOST_ROUNDS):
+        deadline = time.monotonic() + MOST_SPENDING_SECONDS
+        while time.monotonic() < deadline:
             answers = self._send(_in_turn({call: min(at_once, count) for call, count in left.items()}))
             for answer in answers:
                 left[answer.call] -= answer.status == 200
@@ -145,9 +157,15 @@ class Quotas:
 
 
 def plan_to_spend(plans: Iterable[Plan]) -> Plan | None:
-    """The plan for keys that is spent first. Its keys are left whole until the quotas are shown."""
+    """The plan for keys that is spent first."""
     limits = [(limit.quota, plan) for plan in plans if (limit := _smallest(plan, "key"))]
     return min(limits, key=lambda pair: pair[0])[1] if limits else None
+
+
+def kept(plans: Iterable[Plan], keys: Iterable[DemoKey]) -> list[DemoKey]:
+    """The keys that nobody may call with before the quotas are shown: one to spend, and one to call beside it."""
+    plan = plan_to_spend(plans)
+    return [key for key in keys if plan and key.plan == plan.name][:2]
 
 
 def place(region: str) -> str:

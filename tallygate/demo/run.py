@@ -12,7 +12,7 @@ from tallygate.demo.access_log import LogLine, Skipped
 from tallygate.demo.calls import Call, calls_of
 from tallygate.demo.comparison import ADMITTED, DENIED, Comparison, Difference, compare
 from tallygate.demo.keys import DemoKey
-from tallygate.demo.quotas import Claim, Quotas, plan_to_spend
+from tallygate.demo.quotas import Claim, Quotas, kept
 from tallygate.demo.sender import Answer, Sender
 
 
@@ -45,7 +45,7 @@ class Outcome:
 
     @property
     def is_well(self) -> bool:
-        return self.matches and all(claim.holds for claim in self.claims)
+        return self.matches and all(claim.holds is not False for claim in self.claims)
 
     def by_region(self) -> dict[str, Counter[str]]:
         """How many calls each region answered with which status; `none` when nothing came back."""
@@ -104,8 +104,8 @@ def run(
     """Send the lines of a log to the APIs at `urls` (by region), compare all counts, and show the quotas at work."""
     sender, regions, lines = Sender(urls), list(urls), list(lines)
     sendable = [line for line in lines if isinstance(line, LogLine)]
-    saved = plan_to_spend(plans)
-    secrets = [key.secret for key in keys if not saved or key.plan != saved.name] or [key.secret for key in keys]
+    saved = kept(plans, keys)
+    secrets = [key.secret for key in keys if key not in saved]
     calls = list(calls_of(sendable, regions, secrets))
 
     answers: list[Answer] = []

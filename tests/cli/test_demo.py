@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,10 +16,11 @@ from tallygate.cli import main
 from tallygate.config import Config, load
 from tallygate.core.identity import host_of
 from tallygate.core.keys import key_id, mint, stage_of
+from tallygate.core.plans import Limit, Plan
 from tallygate.demo.access_log import LogLine, Skipped, read_log
 from tallygate.demo.calls import calls_of, mistyped
 from tallygate.demo.comparison import Comparison, Count, differences
-from tallygate.demo.keys import DemoKey
+from tallygate.demo.keys import KEYS_PER_PLAN, DemoKey
 from tallygate.demo.quotas import SETTLE_SECONDS, Claim
 from tallygate.demo.run import Outcome, run
 from tallygate.demo.sample import SAMPLE, SCRAPER
@@ -141,6 +142,43 @@ def test_a_limiter_that_does_not_span_regions_is_found_out(
     outcome = run_demo(regions, config, keys, Silent(), [LogLine(1, "192.0.2.1", None)])
     one_limiter, everywhere, key_everywhere, *_ = outcome.claims
     assert [claim.holds for claim in (one_limiter, everywhere, key_everywhere)] == [False, False, False]
+
+
+def test_plans_that_have_no_keys_are_shown_as_far_as_they_go(config: Config) -> None:
+    """And a quota of one call cannot tell one region's calls from another's."""
+    plan = Plan("anonymous", (Limit("ip", 1, "day"),), anonymous=True)
+    with FakeRegions([plan], []).serving(REGIONS) as regions:
+        outcome = run_demo(regions, replace(config, plans=(plan,)), [], Silent())
+    assert outcome.is_well
+    assert outcome.comparison.log["ip", SCRAPER].admitted == 1
+    assert not [identifier for identifier in outcome.comparison.tally if identifier[0] == "key"]
+    assert [(claim.holds, claim.seen) for claim in outcome.claims if claim.holds is not True] == [
+        (None, "1 a day are too few to show it"),
+        (None, "no plan for keys has a quota up to 1,000"),
+    ]
+    assert [claim.text for claim in outcome.claims if claim.holds] == [
+        "an address past 1 free calls a day is refused in every region",
+        "these 12 calls are counted, too, and nothing else is",
+    ]
+
+
+def test_the_only_plan_for_keys_is_called_with_and_spent(config: Config) -> None:
+    plans = tuple(plan for plan in config.plans if plan.anonymous or plan.name == "trial")
+    draw = random.Random(7)
+    secrets = [mint("local", draw.choice) for _ in range(KEYS_PER_PLAN)]
+    keys = [DemoKey(key_id(secret), secret, "trial", "demo") for secret in secrets]
+    with FakeRegions(list(plans), keys).serving(REGIONS) as regions:
+        outcome = run_demo(regions, replace(config, plans=plans), keys, Silent())
+    assert outcome.is_well
+    assert [claim.holds for claim in outcome.claims] == [True] * 5
+    assert ("key", keys[-1].id) in outcome.comparison.log
+
+
+def test_one_region_claims_nothing_of_others(regions: FakeRegions, config: Config, keys: list[DemoKey]) -> None:
+    regions.urls = {"us-east-1": regions.urls["us-east-1"]}
+    outcome = run_demo(regions, config, keys, Silent(), [LogLine(1, "192.0.2.1", None)])
+    assert outcome.is_well
+    assert [claim.holds for claim in outcome.claims] == [None, True, None, True]
 
 
 def test_calls_carry_what_the_log_says_to_each_region_in_turn(keys: list[DemoKey]) -> None:
