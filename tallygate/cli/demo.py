@@ -11,13 +11,13 @@ import click
 from rich.console import Console
 
 from tallygate.aws.usage_reader import UsageReader
-from tallygate.cli.demo_report import DemoReport
+from tallygate.cli.demo_report import DemoReport, skipped_lines
 from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, print_json
 from tallygate.cli.phases import Phases
 from tallygate.cli.signals import ended_by_signals
 from tallygate.cli.world import DEMO_KEYS, config_option, port_option, show_world, start
-from tallygate.demo.access_log import LogLine, read_log
+from tallygate.demo.access_log import LogLine, Skipped, read_log
 from tallygate.demo.run import run
 from tallygate.demo.sample import SAMPLE, SCRAPER
 from tallygate.demo.sender import NoAnswersError
@@ -56,7 +56,9 @@ def demo(
     out = console(stderr=as_json)
     lines = list(islice(read_log(log_path), limit))
     if not any(isinstance(line, LogLine) for line in lines):
-        raise Failure(f"{log_path} has no line in the combined format among {len(lines)}")
+        skipped = [line for line in lines if isinstance(line, Skipped)]
+        reasons = "\n".join(skipped_lines(skipped))
+        raise Failure(f"{log_path} has no line that can be sent:\n{reasons}" if skipped else f"{log_path} has no lines")
     out.print("Starting the regions on this machine")
     phases = Phases(out)
     begun = time.monotonic()

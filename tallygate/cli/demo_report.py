@@ -1,6 +1,6 @@
 """How the demo goes, for people."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
@@ -11,14 +11,14 @@ from rich.text import Text
 from tallygate.cli.output import table
 from tallygate.cli.phases import Phases
 from tallygate.core.names import KINDS
-from tallygate.demo.comparison import Count, Counts
+from tallygate.demo.access_log import Skipped
+from tallygate.demo.comparison import NOTHING, Count, Counts
 from tallygate.demo.quotas import Claim, place
 from tallygate.demo.run import Outcome
 
 SHOWN_PER_KIND: Final = 4
 SHOWN_DIFFERENCES: Final = 20
 SHOWN_SKIPPED: Final = 5
-NOTHING: Final = Count(0, 0)
 MARKS: Final = {True: Text("✓ ", "green"), False: Text("✗ ", "bold red"), None: Text("– not tried: ", "yellow")}
 KIND_NAMES: Final = {"ip": "addresses", "ref": "sites", "key": "keys"}
 
@@ -46,12 +46,8 @@ class DemoReport:
             out.print(Text("429: over quota; who calls very fast gets a few more in before the count arrives", "dim"))
         if outcome.skipped:
             out.print(f"\nskipped {len(outcome.skipped):,} lines of the log")
-            for line in outcome.skipped[:SHOWN_SKIPPED]:
-                out.print(
-                    Text(f"  line {line.number}: {line.reason}: {line.text}", "dim"), no_wrap=True, overflow="ellipsis"
-                )
-            if len(outcome.skipped) > SHOWN_SKIPPED:
-                out.print(f"  … and {len(outcome.skipped) - SHOWN_SKIPPED:,} more")
+            for line in skipped_lines(outcome.skipped):
+                out.print(Text(line, "dim"), no_wrap=True, overflow="ellipsis")
         out.print()
         out.print(_counts(outcome))
         _verdict(outcome, out)
@@ -60,6 +56,12 @@ class DemoReport:
     def claimed(self, claim: Claim) -> None:
         self._out.print(MARKS[claim.holds], claim.text, sep="")
         self._out.print(Text(f"    {claim.seen}", "dim"))
+
+
+def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
+    """The first of the lines that cannot be sent, with their reasons."""
+    shown = [f"  line {line.number}: {line.reason}: {line.text}" for line in skipped[:SHOWN_SKIPPED]]
+    return shown + ([f"  … and {len(skipped) - SHOWN_SKIPPED:,} more"] if len(skipped) > SHOWN_SKIPPED else [])
 
 
 def _answers(outcome: Outcome) -> Table:

@@ -20,6 +20,11 @@ _LINE: Final = re.compile(
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header may hold (RFC 9110, 5.5); everything above ASCII may."""
 
+MOST_HEADER_BYTES: Final = 10_240
+"""Request line and headers together, of API Gateway (HTTP APIs, quotas)."""
+OTHER_HEADER_BYTES: Final = 512
+"""More than a call has besides its Referer: request line, Host, X-Forwarded-For, X-Api-Key."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
@@ -64,6 +69,8 @@ def parse_line(number: int, line: bytes) -> LogLine | Skipped:
     referer = match[3].strip(b" \t")
     if _UNSENDABLE.search(referer):
         return _skipped(number, line, "its Referer has bytes that no header may hold")
+    if len(referer) > MOST_HEADER_BYTES - OTHER_HEADER_BYTES:
+        return _skipped(number, line, f"its Referer is too long for API Gateway: {len(referer):,} bytes")
     return LogLine(number, client, None if referer in (b"", b"-") else referer)
 
 

@@ -21,6 +21,7 @@ class Count(NamedTuple):
     denied: int
 
 
+NOTHING: Final = Count(0, 0)
 Counts = Mapping[oracle.Identifier, Count]
 
 
@@ -67,7 +68,8 @@ def counts_of_answers(answers: Iterable[Answer], ipv6_prefix: int) -> dict[oracl
         for identifier in oracle.identifiers(call.client, call.referer, call.secret, call.is_key, ipv6_prefix):
             admitted[identifier] += answer.status in ADMITTED
             denied[identifier] += answer.status in DENIED
-    return {identifier: Count(admitted[identifier], denied[identifier]) for identifier in admitted}
+    counts = {identifier: Count(admitted[identifier], denied[identifier]) for identifier in admitted}
+    return {identifier: count for identifier, count in counts.items() if count != NOTHING}  # as nobody was answered
 
 
 def counts_of_tally(items: Iterable[tuple[Kind, str, TallyItem]]) -> dict[oracle.Identifier, Count]:

@@ -64,8 +64,8 @@ def referring_host(referer: bytes) -> str | None:
 def ascii_host(name: str) -> str | None:
     """A host name as the domain name system has it, or an IPv4 address; None for what can be neither."""
     labels = [_folded(label) for label in re.split(_DOT, re.sub(_DOT + r"\Z", "", name))]
-    if not all(label.isascii() or _is_writable(label) for label in labels):
-        return None
+    if not all(label.isascii() or (_is_writable(label) and not label.startswith("xn--")) for label in labels):
+        return None  # what is encoded already cannot be encoded again (RFC 3490, section 4.1, step 5)
     labels = [label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels]
     host = ".".join(labels)
     if len(host) > 253 or not all(re.fullmatch(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", label) for label in labels):

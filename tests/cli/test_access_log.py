@@ -21,6 +21,7 @@ GOOD = (
         (GOOD.replace(b"203.0.113.7", b"2001:db8::1"), "2001:db8::1", b"http://shop.example/"),
         (GOOD.replace(b"http://shop.example/", b"-"), "203.0.113.7", None),
         (GOOD.replace(b"http://shop.example/", b""), "203.0.113.7", None),
+        (GOOD.replace(b"shop.example/", b"x" * 9_721), "203.0.113.7", b"http://" + b"x" * 9_721),
         (GOOD.replace(b" 512 ", b" - "), "203.0.113.7", b"http://shop.example/"),
         (GOOD.replace(b"shop.example/", b"shop.example/\xe9\xff"), "203.0.113.7", b"http://shop.example/\xe9\xff"),
         (GOOD.replace(b"example/", rb"example/?q=\"x\""), "203.0.113.7", rb"http://shop.example/?q=\"x\""),
@@ -44,6 +45,7 @@ def test_a_line_in_the_combined_format_is_read(line: bytes, client: str, referer
         (GOOD.replace(b"203.0.113.7", b"300.0.0.1"), "its client is not an IP address"),
         (GOOD.replace(b"203.0.113.7", b"fe80::1%eth0"), "its client is not an IP address"),
         (GOOD.replace(b"shop.example/", b"a\x00b"), "its Referer has bytes that no header may hold"),
+        (GOOD.replace(b"shop.example/", b"x" * 9_722), "its Referer is too long for API Gateway: 9,729 bytes"),
         (GOOD.replace(b"shop.example/", b"a\rX-Api-Key: b"), "its Referer has bytes that no header may hold"),
     ],
 )

@@ -121,9 +121,10 @@ def test_an_answer_that_nobody_should_get_is_no_success(
 ) -> None:
     regions.broken_region = "eu-west-1"
     reporter = Silent()
-    outcome = run_demo(regions, config, keys, reporter, [LogLine(1, "192.0.2.1", None), LogLine(2, "192.0.2.1", None)])
+    outcome = run_demo(regions, config, keys, reporter, [LogLine(1, "192.0.2.1", None), LogLine(2, "192.0.2.2", None)])
     assert [answer.status for answer in outcome.unexpected] == [500]
     assert not outcome.matches
+    assert outcome.comparison.differences == []
     assert outcome.by_region() == {"eu-west-1": {"500": 1}, "us-east-1": {"200": 1}}
 
 
@@ -304,7 +305,16 @@ def test_a_log_without_a_line_of_use_is_refused_before_anything_starts(tmp_path:
     path.write_text("dear diary\n")
     result = CliRunner().invoke(main, ["demo", "--log", str(path)])
     assert result.exit_code == 1
-    assert result.stderr == f"Error: {path} has no line in the combined format among 1\n"
+    assert result.stderr.splitlines() == [
+        f"Error: {path} has no line that can be sent:",
+        "  line 1: not in the combined format: dear diary",
+    ]
+    path.write_text("")
+    assert CliRunner().invoke(main, ["demo", "--log", str(path)]).stderr == f"Error: {path} has no lines\n"
+    path.write_text('www.example.net - - [17/May/2026:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "-"\n' * 9)
+    *_, first, rest = CliRunner().invoke(main, ["demo", "--log", str(path)]).stderr.splitlines()
+    assert first.startswith("  line 5: its client is not an IP address: www.example.net")
+    assert rest == "  … and 4 more"
 
 
 def test_a_log_that_is_not_there_is_a_usage_error() -> None:

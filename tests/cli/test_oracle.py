@@ -22,7 +22,15 @@ hosts = (
     | st.ip_addresses().map(str)
     | st.ip_addresses().map(lambda ip: f"[{ip}]:8080")
     | st.sampled_from(
-        ["shop.example", "bücher.example", "xn--bcher-kva.example", "localhost", "a" * 63 + ".b", "1.2.3"]
+        [
+            "shop.example",
+            "bücher.example",
+            "xn--bcher-kva.example",
+            "xn--ü.example",
+            "localhost",
+            "a" * 63 + ".b",
+            "1.2.3",
+        ]
     )
 )
 schemes = st.sampled_from(["http://", "https://", "HTTPS://", " http://", "http:/", "", "ftp://", "//", "http:\\\\"])
@@ -34,6 +42,8 @@ urls = st.builds(lambda *parts: "".join(parts), schemes, hosts, tails)
 @given(urls)
 @example("https://é①")
 @example("http://a․b.com/")
+@example("http://xn--ü.example/")
+@example("http://ＸＮ--ü.example/")
 def test_hosts_are_the_same_however_the_header_was_decoded(url: str) -> None:
     host = url.partition("//")[2]
     assume(not _is_mojibake(host))
