@@ -85,6 +85,10 @@ def load(path: Path | str) -> Config:
         raise ConfigError([f"{file}: is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{file}: is not TOML: {error}"]) from None
+    except ValueError:  # Python's own limit
+        raise ConfigError([f"{file}: cannot be read: a number has thousands of digits"]) from None
+    except RecursionError:
+        raise ConfigError([f"{file}: cannot be read: lists or tables are nested hundreds deep"]) from None
     problems = Problems(file)
     root = Table(problems, "", document)
     root.only("service", "plans")

@@ -5,7 +5,9 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+MOST_SHOWN: Final = 10**60
 
 T = TypeVar("T")
 Name = TypeVar("Name", bound=str)
@@ -116,9 +118,12 @@ def shown(found: object) -> str:
     if isinstance(found, dict):
         return "a table"
     if isinstance(found, list):
-        return "[" + ", ".join(shown(item) for item in found[:3]) + (", …]" if len(found) > 3 else "]")
+        items = ("[…]" if isinstance(item, list) else shown(item) for item in found[:3])
+        return "[" + ", ".join(items) + (", …]" if len(found) > 3 else "]")
     if isinstance(found, str):
         return f'"{found}"' if len(found) <= 60 else f'"{found[:57]}…"'
+    if isinstance(found, int) and abs(found) >= MOST_SHOWN:
+        return "a number of more than 60 digits"  # Python refuses to write those of thousands
     return str(found)
 
 

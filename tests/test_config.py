@@ -271,6 +271,28 @@ def test_a_syntax_error_names_its_line(file: Path) -> None:
     assert "line 3" in problem
 
 
+@pytest.mark.parametrize(
+    ("quota", "problem"),
+    [
+        ("1" * 5_000, "cannot be read: a number has thousands of digits"),
+        ("[" * 5_000 + "]" * 5_000, "cannot be read: lists or tables are nested hundreds deep"),
+        (
+            "0x" + "f" * 5_000,
+            "plans.p.limits[0].quota: found a number of more than 60 digits, "
+            "allowed is a whole number from 1 to 1000000000000000",
+        ),
+        (
+            "[" * 90 + "]" * 90,
+            "plans.p.limits[0].quota: found [[…]], allowed is a whole number from 1 to 1000000000000000",
+        ),
+    ],
+    ids=["decimal", "nested", "hexadecimal", "somewhat nested"],
+)
+def test_values_of_any_size_are_one_line(file: Path, quota: str, problem: str) -> None:
+    plans = f'[plans.p]\nlimits = [{{per = "key", quota = {quota}, window = "day"}}]\n'
+    assert problems(file, written(plans=plans)) == [problem]
+
+
 def test_a_file_in_another_encoding_is_named_as_such(file: Path) -> None:
     (problem,) = problems(file, '[service]\nname = "tällygate"'.encode("latin-1"))
     assert problem == "is not UTF-8: byte 19 is 0xe4"
