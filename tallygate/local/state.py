@@ -1,9 +1,10 @@
 """The file in which a running world can be found: `.tallygate/world.json`."""
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,21 @@ class State:
     config_path: str
     api_ids: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def only_start_in(directory: Path) -> Iterator[None]:
+    """Nobody else starts a world in `directory` meanwhile; WorldError when somebody does. The lock is on the directory
+    itself and ends with the process, so nothing stays of one that was killed."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WorldError(f"another process is starting a local world in {directory}") from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_state(directory: Path) -> State | None:

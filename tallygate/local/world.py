@@ -30,7 +30,7 @@ from tallygate.local.deployment import DeployedStack, deploy
 from tallygate.local.errors import WorldError
 from tallygate.local.flavour import LOCAL_STAGE
 from tallygate.local.process import Emulator, start_emulator
-from tallygate.local.state import State, forget_state, read_state, write_state
+from tallygate.local.state import State, forget_state, only_start_in, read_state, write_state
 from tallygate.local.synthesis import Synthesis
 from tallygate.resources import Names
 
@@ -107,7 +107,26 @@ class World:
         cannot be imported. Whatever had been started is ended then, as it is on KeyboardInterrupt.
         """
         config = load(config_path)
-        _clear(directory)
+        if LOCAL_STAGE not in config.service.stages:
+            raise WorldError(f'{config_path}: service.stages: without "{LOCAL_STAGE}", there is no local world')
+        if not (PROJECT / "app.py").exists():
+            raise WorldError(f"there is no app.py in {PROJECT}: the local world is deployed from a checkout")
+        directory.mkdir(parents=True, exist_ok=True)
+        with only_start_in(directory):
+            _clear(directory)
+            return cls._start(config, config_path, port, directory, report, detached=detached)
+
+    @classmethod
+    def _start(
+        cls,
+        config: Config,
+        config_path: Path,
+        port: int | None,
+        directory: Path,
+        report: Callable[[Phase], None],
+        *,
+        detached: bool,
+    ) -> "World":
         scratch = directory / f"scratch-{time.time_ns():x}"
         synthesis = Synthesis(PROJECT, config_path, DIRECTORY / "synthesized")
         emulator = None
@@ -257,18 +276,15 @@ def _api_ids(deployed: tuple[DeployedStack, ...]) -> dict[str, str]:
 
 def _clear(directory: Path) -> None:
     """Makes room for a new world: removes what one that was killed has left. WorldError when one is up."""
-    if not (PROJECT / "app.py").exists():
-        raise WorldError(f"there is no app.py in {PROJECT}: the local world is deployed from a checkout")
-    directory.mkdir(parents=True, exist_ok=True)
     state = read_state(directory)
-    if state is None:
-        return
-    if _emulator_of(state).is_running():
-        raise WorldError(
-            f"a local world is up already (process {state.pid}, port {state.port}): `tallygate down` ends it"
-        )
-    forget_state(directory, state.instance)
-    shutil.rmtree(state.scratch, ignore_errors=True)
+    if state is not None:
+        if _emulator_of(state).is_running():
+            raise WorldError(
+                f"a local world is up already (process {state.pid}, port {state.port}): `tallygate down` ends it"
+            )
+        forget_state(directory, state.instance)
+    for scratch in directory.glob("scratch-*"):
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _emulator_of(state: State) -> Emulator:

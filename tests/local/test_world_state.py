@@ -1,4 +1,5 @@
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -6,8 +7,8 @@ import pytest
 
 from tallygate.local.errors import WorldError
 from tallygate.local.process import start_emulator
-from tallygate.local.state import State, forget_state, read_state, write_state
-from tallygate.local.world import World
+from tallygate.local.state import State, forget_state, only_start_in, read_state, write_state
+from tallygate.local.world import PROJECT, World
 
 STATE = State(1, 4566, "0123456789abcdef", "emulator.log", "scratch", "tallygate.toml", {"eu-west-1": "abc"}, {"k": 1})
 
@@ -41,6 +42,32 @@ def test_nothing_to_attach_to(tmp_path: Path) -> None:
     write_state(tmp_path, STATE)
     with pytest.raises(WorldError, match="no local world is up"):
         World.attach(tmp_path)
+
+
+def test_a_configuration_without_a_local_stage_starts_nothing(tmp_path: Path) -> None:
+    config = tmp_path / "tallygate.toml"
+    config.write_text((PROJECT / "tallygate.toml").read_text().replace('["local", "prod"]', '["prod"]'))
+    with pytest.raises(WorldError, match=r'tallygate\.toml: service\.stages: without "local", there is no local world'):
+        World.start(config, directory=tmp_path / "world")
+    assert not (tmp_path / "world").exists()
+
+
+def test_two_starts_at_once_are_one(tmp_path: Path) -> None:
+    with (
+        only_start_in(tmp_path),
+        pytest.raises(WorldError, match=f"another process is starting a local world in {tmp_path}"),
+    ):
+        World.start(directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_start_that_was_killed_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "scratch-1" / "state").mkdir(parents=True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(WorldError, match="cannot be opened"):
+            World.start(port=taken.getsockname()[1], directory=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["emulator.log"]
 
 
 def test_a_second_world_in_one_directory_names_the_first(tmp_path: Path) -> None:
