@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from tallygate.aws.gate_table import GateTable
 from tallygate.aws.rows import Row, gate_row
@@ -23,6 +21,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def dynamodb(monkeypatch: pytest.MonkeyPatch) -> "Iterator[DynamoDBClient]":
+    # Imported here: most runs of these contracts in trials of mutants are of the stores in memory.
+    import boto3
+    from moto import mock_aws
+
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         client = boto3.client(

@@ -254,6 +254,13 @@ def test_nothing_is_sent_to_the_rejects_when_there_are_none() -> None:
     Stores(rejects=Insisting()).consumer().consume("0.1", [_record(0, _line(0))])
 
 
+def test_a_repeat_ranks_nothing_that_has_no_rank() -> None:
+    stores = Stores()
+    for _ in range(2):
+        stores.consumer().consume("0.1", [_record(0, _line(0))])
+    assert stores.tally.ranks == {}
+
+
 def test_a_rank_is_written_when_it_rises_and_at_no_other_time() -> None:
     class Counting(MemoryTally):
         written = 0

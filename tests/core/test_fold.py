@@ -134,7 +134,7 @@ def test_the_limits_of_the_latest_call_stand_and_of_two_at_once_those_of_the_lar
 
 
 @pytest.mark.parametrize(
-    ("delays_ms", "mean_ms"), [([], 0), ([2_000], 2_000), ([1_000, 4_000], 2_500), ([-60_000, 10], 5)]
+    ("delays_ms", "mean_ms"), [([], 0), ([-60_000], 0), ([2_000], 2_000), ([1_000, 4_000], 2_500), ([-60_000, 10], 5)]
 )
 def test_the_mean_delay_is_from_call_to_arrival_and_no_clock_runs_backwards(delays_ms: list[int], mean_ms: int) -> None:
     calls = [

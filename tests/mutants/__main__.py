@@ -22,9 +22,9 @@ EQUIVALENTS = HERE / "equivalents.toml"
 TIMEOUT_SECONDS = 180
 
 
-def trial(module: str, number: int) -> str:
+def trial(module: str, number: int, *options: str) -> str:
     """What noticed a mutant; one that never ends is noticed as well."""
-    command = [sys.executable, "-m", "tests.mutants.trial", module, str(number)]
+    command = [sys.executable, "-m", "tests.mutants.trial", module, str(number), *options]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -41,24 +41,28 @@ def explained() -> dict[str, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--module", action="append", choices=MODULES, help="only the mutants of this module")
-    parser.add_argument("--unnoticed", action="store_true", help="only those that nothing noticed the last time")
+    parser.add_argument(
+        "--unnoticed", action="store_true", help="only those that nothing noticed the last time, and nothing explains"
+    )
     options = parser.parse_args()
     known = json.loads(VERDICTS.read_text()) if VERDICTS.exists() else {}
+    explanations = explained()
     jobs: list[tuple[Mutant, int]] = [
         (mutant, number)
         for module in options.module or MODULES
         for number, mutant in enumerate(mutants_of(module))
-        if not options.unnoticed or known.get(mutant.name, "nothing") == "nothing"
+        if not options.unnoticed or (known.get(mutant.name, "nothing") == "nothing" and mutant.name not in explanations)
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = [pool.submit(trial, mutant.module, number) for mutant, number in jobs]
+        order = ("--tests-first",) if options.unnoticed else ()
+        running = [pool.submit(trial, mutant.module, number, *order) for mutant, number in jobs]
         for (mutant, _), job in track(list(zip(jobs, running, strict=True)), "mutants", transient=True):
             known[mutant.name] = job.result()
     present = {mutant.name for module in MODULES for mutant in mutants_of(module)}
     verdicts = {name: known[name] for name in sorted(present) if name in known}
     VERDICTS.write_text(json.dumps(verdicts, indent=1, ensure_ascii=False) + "\n")
     unnoticed = [name for name, verdict in verdicts.items() if verdict == "nothing"]
-    open_questions = [name for name in unnoticed if name not in explained()]
+    open_questions = [name for name in unnoticed if name not in explanations]
     by = Counter(verdict.partition(" ")[0] for verdict in verdicts.values())
     print(f"{len(verdicts)} mutants: {dict(by)}; {len(open_questions)} unexplained")
     for name in open_questions:

@@ -5,7 +5,7 @@ import sys
 
 from tests.mutants.engine import install, mutants_of
 
-SCHEDULES = 150
+SCHEDULES = 60
 TESTS = (
     "tests/core/test_consume.py",
     "tests/core/test_fold.py",
@@ -16,24 +16,30 @@ TESTS = (
 )
 
 
-def judge() -> str:
-    """Run schedules until one differs, then the tests of the core."""
+def by_schedules() -> str | None:
+    """Run schedules until one differs."""
     from tallygate.sim.faults.campaign import outcome
     from tallygate.sim.faults.schedule import draw
 
     for seed in range(SCHEDULES):
         if outcome(draw(seed))[1]:
             return f"schedules {seed + 1}"
+    return None
+
+
+def by_tests() -> str | None:
+    """Run the tests of the core until one fails."""
     import pytest
 
-    code = pytest.main(["-q", "-x", "--no-header", "-p", "no:cacheprovider", "-k", "not dynamodb", *TESTS])
-    return "tests" if code else "nothing"
+    options = ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "-k", "not dynamodb"]
+    return "tests" if pytest.main([*options, *TESTS]) else None
 
 
 if __name__ == "__main__":
     install(mutants_of(sys.argv[1])[int(sys.argv[2])])
+    judges = (by_tests, by_schedules) if "--tests-first" in sys.argv else (by_schedules, by_tests)
     try:
-        verdict = judge()
+        verdict = next((found for judge in judges if (found := judge())), "nothing")
     except Exception as error:  # noqa: BLE001 - a mutant that does not even run is noticed
         verdict = f"error {type(error).__name__}"
     print(f"VERDICT {verdict}")
