@@ -5,10 +5,12 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,8 @@ from tallygate.local.errors import WorldError
 from tallygate.local.flavour import LOCAL_STAGE
 
 SOURCES: Final = ("app.py", "cdk.json", "stacks", "functions", "tallygate", "requirements.lock")
+MOST_SECONDS: Final = 300.0
+"""It takes ten, on a very busy machine a minute."""
 KEPT: Final = 3
 """Assemblies that stay for the next start."""
 
@@ -39,11 +43,16 @@ class Synthesis:
         assert self._unfinished is not None
         return Path(self._unfinished.name) / "out"
 
-    def result(self) -> Path:
-        """The assembly's directory, when it is there. WorldError says what app.py complains about."""
+    def result(self, most_seconds: float = MOST_SECONDS) -> Path:
+        """The assembly's directory, when it is there. WorldError says what app.py complains about, or that it does not
+        end."""
         if self._unfinished is not None:
+            try:
+                said, _ = self._process.communicate(timeout=most_seconds)
+            except subprocess.TimeoutExpired:
+                self.cancel()
+                raise WorldError(f"the app is not synthesized after {most_seconds:.0f} s") from None
             with self._unfinished:
-                said, _ = self._process.communicate()
                 if self._process.returncode or not (self._out / "manifest.json").exists():
                     reason = said.strip() or "app.py wrote nothing"
                     if "Traceback" in reason:
@@ -58,7 +67,8 @@ class Synthesis:
     def cancel(self) -> None:
         """Ends app.py, if it still runs."""
         if self._unfinished is not None and self._process.poll() is None:
-            self._process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # Node is in its group, and would keep the pipe open
             self._process.communicate()
             self._unfinished.cleanup()
 
@@ -74,6 +84,7 @@ def _app(project: Path, config: Path, out: Path) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,  # ended by us alone, as a group
     )
 
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,4 +91,17 @@ def test_a_synthesis_can_be_given_up(project: Path) -> None:
     synthesis = Synthesis(project, project / "tallygate.toml", project / "cache")
     synthesis.cancel()
     synthesis.cancel()
+    assert list((project / "cache").iterdir()) == []
+
+
+def test_an_app_that_does_not_end_is_ended_with_what_it_started(project: Path, eventually: Any) -> None:
+    """A child that keeps the output open must not be waited for either."""
+    (project / "app.py").write_text(
+        "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+        "open('started', 'w').close(); time.sleep(60)"
+    )
+    synthesis = Synthesis(project, project / "tallygate.toml", project / "cache")
+    eventually((project / "started").exists)
+    with pytest.raises(WorldError, match="the app is not synthesized after 0 s"):
+        synthesis.result(most_seconds=0)
     assert list((project / "cache").iterdir()) == []
