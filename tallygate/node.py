@@ -1,11 +1,16 @@
 """The Node that synthesis runs on. Importing aws_cdk starts one and looks for it in JSII_NODE; the project brings its
-own from PyPI, so that a machine needs none."""
+own from PyPI, so that a machine needs none. What jsii unpacks stays in the project too: a home directory may not be
+there, or not be ours to write to."""
 
 import importlib.util
 import os
 import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Final
+
+CACHE_VARIABLE: Final = "JSII_RUNTIME_PACKAGE_CACHE_ROOT"
+CACHE: Final = Path(__file__).resolve().parents[1] / ".tallygate" / "jsii"
 
 
 class NodeMissingError(RuntimeError):
@@ -13,7 +18,9 @@ class NodeMissingError(RuntimeError):
 
 
 def use_node(environ: MutableMapping[str, str] = os.environ) -> str:
-    """Sets JSII_NODE unless it is set, and returns its path. Call it before anything imports aws_cdk."""
+    """Sets JSII_NODE and where jsii unpacks packages, unless they are set, and returns the path of the Node. Call it
+    before anything imports aws_cdk."""
+    environ.setdefault(CACHE_VARIABLE, str(CACHE))
     given = environ.get("JSII_NODE")
     if given:
         if shutil.which(given) is None:

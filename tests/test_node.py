@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tallygate import node
+from tallygate.local.world import PROJECT
 from tallygate.node import NodeMissingError, use_node
 
 
@@ -26,9 +27,15 @@ def test_the_projects_own_node_is_used_and_is_new_enough() -> None:
 
 def test_a_node_that_was_named_is_left_alone(tmp_path: Path) -> None:
     mine = executable(tmp_path / "node")
-    environ = {"JSII_NODE": mine, "PATH": "/nowhere"}
+    environ = {"JSII_NODE": mine, "JSII_RUNTIME_PACKAGE_CACHE_ROOT": "/mine", "PATH": "/nowhere"}
     assert use_node(environ) == mine
-    assert environ == {"JSII_NODE": mine, "PATH": "/nowhere"}
+    assert environ == {"JSII_NODE": mine, "JSII_RUNTIME_PACKAGE_CACHE_ROOT": "/mine", "PATH": "/nowhere"}
+
+
+def test_nothing_is_unpacked_in_the_home_directory() -> None:
+    environ = {"HOME": "/read-only", "PATH": os.environ["PATH"]}
+    use_node(environ)
+    assert Path(environ["JSII_RUNTIME_PACKAGE_CACHE_ROOT"]) == PROJECT / ".tallygate" / "jsii"
 
 
 def test_a_named_node_that_cannot_be_run_is_an_error() -> None:
