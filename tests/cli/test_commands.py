@@ -1,5 +1,7 @@
 """Every command says what it does, what its options are, and how it is used."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -68,6 +70,20 @@ def test_completion_is_printed_for_each_shell(shell: str) -> None:
     result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0
     assert "_TALLYGATE_COMPLETE" in result.stdout
+
+
+def test_an_interrupt_while_the_command_is_loaded_is_no_traceback() -> None:
+    interrupted = """
+import sys
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "rich.console":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from tallygate.cli import main
+"""
+    ended = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
