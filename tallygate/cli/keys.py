@@ -2,8 +2,10 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Final
 
 import click
 
@@ -16,6 +18,25 @@ from tallygate.cli.target import Target, target_options
 from tallygate.core.keys import mint
 from tallygate.core.lines import format_timestamp
 
+Check = Callable[[click.Context, click.Parameter, str | None], str | None]
+
+
+def words(most_chars: int) -> Check:
+    """For text that people read: not blank, on one line, up to `most_chars`."""
+
+    def check(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+        found = None if value is None else value.strip()
+        if found is not None and not (found and len(found) <= most_chars and found.isprintable()):
+            raise click.BadParameter(f"allowed are 1 to {most_chars} characters on one line")
+        return found
+
+    return check
+
+
+OWNER: Final = words(128)
+NOTE: Final = words(256)
+"""Every authorizer that meets the key reads its profile: 4,096 bytes of it and of the usage rows are one read unit."""
+
 
 @click.group()
 def keys() -> None:
@@ -23,9 +44,9 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--owner", required=True, help="Whose key it is: any name; `keys list --owner` finds it.")
+@click.option("--owner", callback=OWNER, required=True, help="Whose key it is: any name; `keys list --owner` finds it.")
 @click.option("--plan", required=True, help="Plan that the key is held to, one of `tallygate plans show`.")
-@click.option("--note", help="A word about it, for those who list keys.")
+@click.option("--note", callback=NOTE, help="A word about it, for those who list keys.")
 @click.option(
     "--expires",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
@@ -41,6 +62,10 @@ def create(target: Target, owner: str, plan: str, note: str | None, expires: dat
       tallygate keys create --owner acme --plan starter
       tallygate keys create --owner acme --plan pro --expires 2027-01-01 --stage prod --json
     """
+    now_ms = time.time_ns() // 1_000_000
+    expires_ms = int(expires.replace(tzinfo=UTC).timestamp() * 1000) if expires else None
+    if expires_ms is not None and expires_ms <= now_ms:
+        raise click.BadParameter(f"{format_timestamp(expires_ms)} has passed", param_hint="'--expires'")
     gate = target.gate(to_write=True)
     plans = [known.name for known in PlanStore(gate, target.names.gate_table).plans() if not known.anonymous]
     if plan not in plans:
@@ -51,8 +76,8 @@ def create(target: Target, owner: str, plan: str, note: str | None, expires: dat
         secret,
         owner=owner,
         plan=plan,
-        now_ms=time.time_ns() // 1_000_000,
-        expires_ms=int(expires.replace(tzinfo=UTC).timestamp() * 1000) if expires else None,
+        now_ms=now_ms,
+        expires_ms=expires_ms,
         note=note,
     )
     if as_json:
@@ -65,7 +90,7 @@ def create(target: Target, owner: str, plan: str, note: str | None, expires: dat
 
 
 @keys.command("list")
-@click.option("--owner", help="Keys of this owner only.")
+@click.option("--owner", callback=OWNER, help="Keys of this owner only.")
 @json_option
 @target_options
 def list_keys(target: Target, owner: str | None, as_json: bool) -> None:

@@ -125,11 +125,11 @@ def test_nothing_busy_is_said_so(operator: Operator) -> None:
 
 def test_a_key_is_given_out_listed_found_and_revoked(operator: Operator, clients: Clients) -> None:
     operator.json("plans", "apply")
-    made = operator.json("keys", "create", "--owner", "acme", "--plan", "starter", "--expires", "2027-01-01")
+    made = operator.json("keys", "create", "--owner", "acme", "--plan", "starter", "--expires", "2999-01-01")
     secret, id = made["secret"], made["id"]
     assert stage_of(secret) == "prod"
     assert key_id(secret) == id
-    assert made["expires"] == "2027-01-01T00:00:00.000Z"
+    assert made["expires"] == "2999-01-01T00:00:00.000Z"
 
     (listed,) = operator.json("keys", "list", "--owner", "acme")
     assert listed == {name: value for name, value in made.items() if name != "secret"}
@@ -297,3 +297,24 @@ def test_a_profile_that_is_not_there_is_named(operator: Operator) -> None:
     assert result.exit_code == 1
     assert "nobody" in result.stderr
     assert "aws configure list-profiles" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--owner", "", "1 to 128 characters on one line"),
+        ("--owner", " \t", "1 to 128 characters on one line"),
+        ("--owner", "a" * 129, "1 to 128 characters on one line"),
+        ("--owner", "acme\x1b[2J", "1 to 128 characters on one line"),
+        ("--note", "a" * 257, "1 to 256 characters on one line"),
+        ("--expires", "2020-01-01", "2020-01-01T00:00:00.000Z has passed"),
+    ],
+)
+def test_a_key_that_nobody_can_mean_is_not_given_out(operator: Operator, option: str, value: str, said: str) -> None:
+    assert operator.run("plans", "apply").exit_code == 0
+    given = {"--owner": "acme", "--plan": "starter", option: value}
+    result = operator.run("keys", "create", *(word for pair in given.items() for word in pair))
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': " in result.stderr
+    assert said in " ".join(result.stderr.split())
+    assert operator.json("keys", "list") == []
