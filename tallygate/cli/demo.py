@@ -1,6 +1,7 @@
 """`tallygate demo`: an access log through three regions of this machine, and every count beside the log's own."""
 
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -16,7 +17,15 @@ from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, print_json
 from tallygate.cli.phases import Phases
 from tallygate.cli.signals import ended_by_signals
-from tallygate.cli.world import DEMO_KEYS, config_option, port_option, show_world, start
+from tallygate.cli.world import (
+    DEMO_KEYS,
+    WORLD_VARIABLE,
+    config_option,
+    port_option,
+    show_world,
+    start,
+    world_directory,
+)
 from tallygate.demo.access_log import LogLine, Skipped, read_log
 from tallygate.demo.run import run
 from tallygate.demo.sample import SAMPLE, SCRAPER
@@ -85,26 +94,37 @@ def demo(
         raise SystemExit(1)
 
 
+def this_command() -> str:
+    """What to type in another terminal, in whatever directory, to reach this world."""
+    found, own = shutil.which("tallygate"), os.path.abspath(sys.argv[0])
+    command = "tallygate" if found and os.path.realpath(found) == os.path.realpath(own) else shlex.quote(own)
+    if WORLD_VARIABLE in os.environ:
+        return f"{WORLD_VARIABLE}={shlex.quote(str(world_directory().absolute()))} {command}"
+    return command
+
+
 def stay_up(world: World, out: Console) -> None:
     """Until a signal comes or the world is ended from elsewhere."""
     endpoint = next(iter(world.endpoints.values()))
     out.print()
     show_world(world, out)
-    key = world.notes[DEMO_KEYS][-1]["secret"]
-    command = "tallygate" if shutil.which("tallygate") else os.path.relpath(sys.argv[0])
-    out.print(
-        f"""
-Try, in another terminal (here X-Forwarded-For says who is calling)
-  curl -i {endpoint.url}/v1/whoami
-  curl -i {endpoint.url}/v1/whoami -H 'x-forwarded-for: {SCRAPER}'
-  curl -s {endpoint.url}/v1/usage -H 'x-api-key: {key}'
-  {command} usage top ip
-  {command} usage show key {key}
-  {command} keys create --owner me --plan {world.notes[DEMO_KEYS][0]["plan"]}
-
-Ctrl-C ends everything.""",
-        soft_wrap=True,
-    )
+    keys = world.notes[DEMO_KEYS]
+    command = this_command()
+    tries = [
+        f"curl -i {endpoint.url}/v1/whoami",
+        f"curl -i {endpoint.url}/v1/whoami -H 'x-forwarded-for: {SCRAPER}'",
+        f"{command} usage top ip",
+    ]
+    if keys:
+        tries += [
+            f"curl -s {endpoint.url}/v1/usage -H 'x-api-key: {keys[-1]['secret']}'",
+            f"{command} usage show key {keys[-1]['secret']}",
+            f"{command} keys create --owner me --plan {keys[0]['plan']}",
+        ]
+    out.print("\nTry, in another terminal (here X-Forwarded-For says who is calling)")
+    for line in tries:
+        out.print(f"  {line}", soft_wrap=True)
+    out.print("\nCtrl-C ends everything.")
     try:
         while world.is_running():
             time.sleep(0.5)

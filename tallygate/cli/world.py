@@ -20,6 +20,7 @@ from tallygate.local.flavour import LOCAL_STAGE
 from tallygate.local.world import DIRECTORY, PROJECT, World
 
 DEMO_KEYS: Final = "demo_keys"
+WORLD_VARIABLE: Final = "TALLYGATE_WORLD"
 
 port_option = click.option(
     "--port", type=click.IntRange(1, 65535), help="Port of 127.0.0.1 for everything.  [default: any that is free]"
@@ -36,7 +37,7 @@ config_option = click.option(
 
 def world_directory() -> Path:
     """Where the world of this machine keeps its state. TALLYGATE_WORLD names another place, for a second one."""
-    return Path(os.environ.get("TALLYGATE_WORLD", DIRECTORY))
+    return Path(os.environ.get(WORLD_VARIABLE, DIRECTORY))
 
 
 def attach() -> World:
@@ -137,5 +138,6 @@ def show_world(world: World, out: Console) -> None:
     keys = table("demo key", "<plan", "<id")
     for key in world.notes.get(DEMO_KEYS, []):
         keys.add_row(key["secret"], key["plan"], key["id"])
-    out.print()
-    out.print(keys)
+    if keys.row_count:
+        out.print()
+        out.print(keys)
