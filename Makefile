@@ -22,16 +22,23 @@ help: ## What can be made
 
 setup: $(READY) ## Everything into .venv; costs nothing the second time
 
+# A virtual environment works only where it was made: one that was moved, with its checkout, is made anew.
+MADE_AT := $(shell cat $(READY) 2>/dev/null)
+ifneq ($(MADE_AT),$(CURDIR))
+.PHONY: $(READY)
+endif
+
 # pip takes minutes to resolve these, uv seconds: pip only brings uv, at the version and with the hashes of the lock.
 $(READY): requirements.lock pyproject.toml
-	@if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	@if test -n '$(filter-out $(CURDIR),$(MADE_AT))' || \
+	! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 		$(FIND_PYTHON); echo "Setting up $(VENV) with $$("$$python" --version) …"; "$$python" -m venv --clear $(VENV); fi
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
 	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$$(sed -n 's/^uv==\([^ ]*\).*/\1/p' $(VENV)/uv.txt)" || \
 		$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --no-deps -r $(VENV)/uv.txt
 	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@touch $@
+	@echo '$(CURDIR)' > $@
 
 run: $(READY) ## The whole of it on this machine: three regions, an access log, the counts beside the log's own
 	@exec $(BIN)/tallygate demo $(if $(LOG),--log '$(LOG)')
