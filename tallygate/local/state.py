@@ -56,9 +56,13 @@ def read_state(directory: Path) -> State | None:
 def write_state(directory: Path, state: State) -> None:
     """Replaces the file in one step; only its owner may read it, since notes hold keys."""
     unfinished = directory / f"{FILE}.{os.getpid()}"
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(asdict(state), file, indent=2)
-    unfinished.replace(directory / FILE)
+    try:
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(asdict(state), file, indent=2)
+        unfinished.replace(directory / FILE)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def forget_state(directory: Path, instance: str) -> None:

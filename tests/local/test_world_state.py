@@ -1,6 +1,7 @@
 import os
 import socket
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ def test_a_state_is_read_as_it_was_written_and_for_its_owner_alone(tmp_path: Pat
     write_state(tmp_path, STATE)
     assert read_state(tmp_path) == STATE
     assert stat.S_IMODE((tmp_path / "world.json").stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["world.json"]
+
+
+def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
+    write_state(tmp_path, STATE)
+    with pytest.raises(TypeError):
+        write_state(tmp_path, replace(STATE, notes={"k": object()}))
+    assert read_state(tmp_path) == STATE
     assert os.listdir(tmp_path) == ["world.json"]
 
 
