@@ -40,6 +40,7 @@ def _report(writer: str, records: int, outcome: Outcome) -> None:
     metrics.add_metric("Rejects", MetricUnit.Count, len(outcome.rejects))
     metrics.add_metric("DuplicatePayloads", MetricUnit.Count, outcome.duplicates)
     metrics.add_metric("RepeatedItems", MetricUnit.Count, outcome.repeated_items)
+    metrics.add_metric("OldestRepeat", MetricUnit.Milliseconds, outcome.oldest_repeat_ms)
     metrics.add_metric("RepeatedCalls", MetricUnit.Count, outcome.repeated_calls)
     metrics.flush_metrics()
     for reason in sorted({reject.reason for reject in outcome.rejects}):

@@ -13,7 +13,7 @@ from tallygate.aws.rejects_queue import RejectsQueue
 from tallygate.aws.seen_table import SeenTable
 from tallygate.aws.settings import LogConsumerSettings
 from tallygate.aws.tally_table import TallyTable
-from tallygate.core.consume import Consumer, ConsumerSettings, Counted, Entry
+from tallygate.core.consume import Came, Consumer, ConsumerSettings, ForEach, Given
 from tallygate.core.seen import SeenPayloads
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def build(settings: LogConsumerSettings) -> tuple[Consumer, WriterNames]:
     return consumer, WriterNames(boto3.client("kinesis"))
 
 
-def for_each_in(pool: ThreadPoolExecutor) -> Callable[[Callable[[Entry], Counted], Sequence[Entry]], list[Counted]]:
+def for_each_in(pool: ThreadPoolExecutor) -> ForEach:
     """ForEach on a pool of threads. Waits for all of them before it raises: nothing goes on writing after a batch
     failed."""
 
-    def for_each(function: Callable[[Entry], Counted], entries: Sequence[Entry]) -> list[Counted]:
+    def for_each(function: Callable[[Given], Came], entries: Sequence[Given], /) -> list[Came]:
         futures = [pool.submit(function, entry) for entry in entries]
         wait(futures)
         return [future.result() for future in futures]

@@ -26,6 +26,8 @@ _EMPTY_ANSWERS: Final = 3
 """A queue is asked until it has nothing more to show this often: one answer samples only some of its servers."""
 MAX_PAYLOAD_BYTES: Final = 900_000
 """A Kinesis record takes 1 MB."""
+MAX_PAYLOAD_LINES: Final = 100
+"""Each line is a transaction; a record is counted as a whole, within the consumer's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ def give_again(client: "KinesisClient", stream: str, log_stream: str, events: Se
     """Put (event id, line) into the usage stream, as CloudWatch Logs would: in payloads that fit a record."""
     batch: list[tuple[str, str]] = []
     for event in events:
-        if batch and sum(len(line) for _, line in batch) + len(event[1]) > MAX_PAYLOAD_BYTES:
+        size = sum(len(line) for _, line in batch) + len(event[1])
+        if batch and (size > MAX_PAYLOAD_BYTES or len(batch) == MAX_PAYLOAD_LINES):
             _put(client, stream, log_stream, batch)
             batch = []
         batch.append(event)

@@ -79,9 +79,9 @@ class TallyTable:
             "Put": {
                 "TableName": self._table,
                 "Item": claim_row(claim),
-                "ConditionExpression": "attribute_not_exists(#at) OR #at <= :free",
-                "ExpressionAttributeNames": {"#at": names.AT_MS},
-                "ExpressionAttributeValues": {":free": {"N": str(claim.at_ms - CLAIM_MS)}},
+                "ConditionExpression": "attribute_not_exists(#at) OR (#at <= :free AND #by <> :by)",
+                "ExpressionAttributeNames": {"#at": names.AT_MS, "#by": names.CLAIM_BY},
+                "ExpressionAttributeValues": {":free": {"N": str(claim.at_ms - CLAIM_MS)}, ":by": {"S": claim.by}},
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }

@@ -105,7 +105,7 @@ def retry(target: Target, chosen: tuple[str, ...], everything: bool, changes: tu
     now_ms = time.time_ns() // 1_000_000
     with _kept(target) as (mailbox, kept):
         retried = {
-            reject.id: retry_of(reject.writer, reject.reject, target.home, now_ms, mended)
+            reject.id: retry_of(reject.reject, target.home, now_ms, mended)
             for reject in (kept if everything else _chosen(kept, chosen))
         }
         events = [event for retry in retried.values() for event in retry.events]
@@ -148,6 +148,8 @@ def _change(change: str) -> tuple[str, Any]:
     name, equals, value = change.partition("=")
     if not name or not equals:
         raise click.UsageError(f"--set: {change!r} is not FIELD=VALUE")
+    if name in ("idem", "id"):
+        raise click.UsageError(f"--set: {name} stays as it is, or the line could count twice")
     try:
         return name, json.loads(value)
     except ValueError:

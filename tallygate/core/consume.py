@@ -7,7 +7,7 @@ written by then: the batch comes again, perhaps with other boundaries, and is ap
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from tallygate.core.fold import Fold, ItemFold
 from tallygate.core.lines import UsageLine
@@ -17,7 +17,7 @@ from tallygate.core.publish import GateWriter, PublishMode, publication_of, rate
 from tallygate.core.ranks import rank_of, rank_partition
 from tallygate.core.seen import SeenBatch, SeenPayloads
 from tallygate.core.tally import (
-    CLAIM_MS,
+    CLAIM_KEEP_SECONDS,
     Addition,
     Claim,
     Delta,
@@ -26,6 +26,7 @@ from tallygate.core.tally import (
     TallyStore,
     Update,
     applied_to,
+    claim_key,
     missing_part,
 )
 
@@ -33,6 +34,8 @@ MAX_WATERMARKS: Final = 16
 """An item with more has writers to forget: they would take it past 1 KB, and so to two write units."""
 
 Entry = tuple[ItemKey, ItemFold]
+Given = TypeVar("Given")
+Came = TypeVar("Came")
 
 
 class Rejects(Protocol):
@@ -64,6 +67,7 @@ class Outcome:
     items: int = 0
     repeated_items: int = 0
     repeated_calls: int = 0
+    oldest_repeat_ms: int = 0
     published: int = 0
     mean_delay_ms: int = 0
     rejects: list[Reject] = field(default_factory=list)
@@ -76,11 +80,13 @@ class Counted(NamedTuple):
     repeated: bool
 
 
-ForEach = Callable[[Callable[[Entry], Counted], Sequence[Entry]], list[Counted]]
-"""Runs a function for each entry, perhaps several at a time, and returns, or raises, when all have ended."""
+class ForEach(Protocol):
+    """Runs a function for each entry, perhaps several at a time, and returns, or raises, when all have ended."""
+
+    def __call__(self, function: Callable[[Given], Came], entries: Sequence[Given], /) -> list[Came]: ...
 
 
-def one_by_one(function: Callable[[Entry], Counted], entries: Sequence[Entry]) -> list[Counted]:
+def one_by_one(function: Callable[[Given], Came], entries: Sequence[Given], /) -> list[Came]:
     """The plain ForEach."""
     return [function(entry) for entry in entries]
 
@@ -106,6 +112,7 @@ class Consumer:
         self._loads = loads
         self._for_each = for_each
         self._flushed: dict[str, tuple[int, int]] = {}
+        self._writers: set[str] | None = None
 
     def consume(self, writer: str, records: Sequence[Record]) -> Outcome:
         """Count one batch. `records` are in the order of their sequence numbers. Raises StoreError when a part may
@@ -114,6 +121,7 @@ class Consumer:
         if not records:
             return Outcome()
         outcome = Outcome()
+        self._writers = None
         payloads = [decode(record, self._loads) for record in records]
         batch = SeenBatch(tuple(payload.sighting for payload in payloads))
         dropped = self._seen.duplicates(writer, batch)
@@ -128,8 +136,7 @@ class Consumer:
             for counted in self._for_each(lambda entry: self._count(*entry, flush), part):
                 outcome.published += counted.published
                 outcome.repeated_items += counted.repeated
-        for line in once:
-            outcome.repeated_calls += not self._count_once(line, flush)
+        outcome.repeated_calls, outcome.oldest_repeat_ms = self._count_once(once, flush), self._seen.oldest_repeat_ms
         if outcome.rejects:
             self._rejects.send(writer, outcome.rejects)
         self._seen.remember(writer, batch)
@@ -143,8 +150,10 @@ class Consumer:
             lines, rejects = lines_of(payload, self._settings.home, self._loads)
             outcome.rejects += rejects
             record = payload.record
-            once += [line for line in lines if line.idem is not None]
-            plain = [line for line in lines if line.idem is None]
+            # A call that was refused, or that weighs nothing, leaves its key to the one that counts.
+            claims = [line.idem is not None and line.verdict is None and bool(line.units or line.ctr) for line in lines]
+            once += [line for line, has_claim in zip(lines, claims, strict=True) if has_claim]
+            plain = [line for line, has_claim in zip(lines, claims, strict=True) if not has_claim]
             fold.add(record.sequence, record.arrived_ms, plain, self._settings.keep_items_seconds)
         outcome.lines, outcome.items, outcome.mean_delay_ms = fold.lines, len(fold.items), fold.mean_delay_ms
         return fold, once
@@ -174,34 +183,45 @@ class Consumer:
             # All of it had been applied. Whether it was published and ranked then, nobody knows.
             offered = Delta(denied=sum(contribution.delta.offered for contribution in item.contributions))
             step = _Step(replace(before, last_flush_ms=None), before, offered, repeated=True)
+        self._forget_writers(key, step, flush)
         if item.kind is None:
             return Counted(False, step.repeated)
         published = self._publish(key, item, step, flush)
         self._rank(key, item.kind, step)
-        self._forget_writers(key, step, flush)
         return Counted(published, step.repeated)
 
-    def _count_once(self, line: UsageLine, flush: "_Flush") -> bool:
-        """Count a line that has an idempotency key, in one transaction with the claim of the key; whether it counts.
-        Its watermark is the claim. What it calls for is done without asking, since nobody knows what stood there
-        before."""
+    def _count_once(self, lines: Sequence[UsageLine], flush: "_Flush") -> int:
+        """Count lines that have an idempotency key, each in one transaction with the claim of its key; how many of
+        them were counted before. What the items call for follows once for all, and without asking: nobody knows what
+        stood there before."""
+        touched: dict[ItemKey, ItemFold] = {}
+        repeated = 0
+        for fold in self._for_each(lambda line: self._claim(line, flush), lines):
+            repeated += fold is None
+            for key, item in fold.items.items() if fold else ():
+                if item.kind is not None and (key not in touched or touched[key].caps_of < item.caps_of):
+                    touched[key] = item
+        self._for_each(lambda entry: self._follow_up(*entry, flush), list(touched.items()))
+        return repeated
+
+    def _claim(self, line: UsageLine, flush: "_Flush") -> Fold | None:
+        """What `line` added now, or had added already; None when another line had its key."""
         fold = Fold()
         fold.add(flush.last, flush.flushed_ms, [line], self._settings.keep_items_seconds)
-        kept_until = flush.flushed_ms // 1000 + CLAIM_MS // 1000 + self._settings.keep_items_seconds
-        claim = Claim(line.idem or "", line.id, line.timestamp_ms, kept_until)
+        kept_until = flush.flushed_ms // 1000 + CLAIM_KEEP_SECONDS
+        claim = Claim(claim_key(line), line.id, line.timestamp_ms, kept_until)
         additions = [
             Addition(key, flush.writer, item.contributions[0].delta, item.expires_seconds, item.shared)
             for key, item in fold.items.items()
         ]
-        if self._tally.add_once(claim, additions) == "taken":
-            return False
-        for key, item in fold.items.items():
-            if item.kind is not None:
-                now = replace(self._tally.get(key), last_flush_ms=None)
-                step = _Step(now, now, item.contributions[0].delta, repeated=True)
-                self._publish(key, item, step, flush)
-                self._rank(key, item.kind, step)
-        return True
+        return None if self._tally.add_once(claim, additions) == "taken" else fold
+
+    def _follow_up(self, key: ItemKey, item: ItemFold, flush: "_Flush") -> None:
+        now = replace(self._tally.get(key), last_flush_ms=None)
+        step = _Step(now, now, item.contributions[0].delta, repeated=True)
+        self._publish(key, item, step, flush)
+        if item.kind is not None:
+            self._rank(key, item.kind, step)
 
     def _publish(self, key: ItemKey, item: ItemFold, step: "_Step", flush: "_Flush") -> bool:
         """After a repeat nobody knows what was published before: so it is done for every count that has a mark behind
@@ -224,7 +244,9 @@ class Consumer:
 
     def _forget_writers(self, key: ItemKey, step: "_Step", flush: "_Flush") -> None:
         if len(step.after.watermarks) > MAX_WATERMARKS:
-            forgotten = step.after.watermarks.keys() - {*self._seen.writers(), flush.writer}
+            if self._writers is None:  # once for a batch: it is the same for all items
+                self._writers = self._seen.writers()
+            forgotten = step.after.watermarks.keys() - self._writers - {flush.writer}
             if forgotten:
                 self._tally.forget_writers(key, sorted(forgotten))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tallygate.core.lines import InvalidLineError, parse_line
 from tallygate.core.payload import Record, Reject, check_countable, decode
+from tallygate.core.tally import RETRY_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Retry:
     wrong: tuple[str, ...]
 
 
-def retry_of(writer: str, reject: Reject, home: str, now_ms: int, changes: Mapping[str, Any]) -> Retry:
+def retry_of(reject: Reject, home: str, now_ms: int, changes: Mapping[str, Any]) -> Retry:
     """The lines of `reject` with `changes` made to their fields, each with an idempotency key of its own."""
     if reject.event_id is not None:
         messages = [(reject.event_id, reject.body.decode(errors="surrogatepass"))]
@@ -31,7 +32,7 @@ def retry_of(writer: str, reject: Reject, home: str, now_ms: int, changes: Mappi
     events, wrong = [], []
     for event_id, message in messages:
         try:
-            events.append((event_id, _line(message, changes, f"reject/{writer}/{event_id}", home, now_ms)))
+            events.append((event_id, _line(message, changes, f"{RETRY_PREFIX}{event_id}", home, now_ms)))
         except InvalidLineError as error:
             wrong.append(str(error))
     return Retry(tuple(events), tuple(wrong))
@@ -44,6 +45,7 @@ def _line(message: str, changes: Mapping[str, Any], idem: str, home: str, now_ms
         raise InvalidLineError("not JSON") from None
     if isinstance(fields, dict):
         fields |= changes
-        fields.setdefault("idem", idem)
+        if fields.get("idem") is None:
+            fields["idem"] = idem
     check_countable(parse_line(fields), home, now_ms)
     return json.dumps(fields, separators=(",", ":"))

@@ -132,6 +132,9 @@ class SeenPayloads:
         self._keep_seconds = keep_seconds
         self._shards: dict[str, _Shard] = {}
         self._pending: tuple[str, _Shard] | None = None
+        self.oldest_repeat_ms = 0
+        """How long after its first sighting the latest repeat of the last batch came: how near the window's end they
+        are."""
 
     def duplicates(self, writer: str, batch: SeenBatch) -> set[int]:
         """Sequence numbers of the payloads of `batch` to drop. Ask before a batch is counted; call `remember` when it
@@ -142,11 +145,16 @@ class SeenPayloads:
             shard = self._take_over(writer, batch)
         else:
             self._catch_up(writer, shard, batch)
+        if batch.newest_ms - shard.registered_ms > REGISTER_EVERY_MS:
+            # Before anything of the batch is counted: another must never take this writer's watermarks for forgotten.
+            shard.registered_ms = self._register(writer, batch)
         dropped = set()
+        self.oldest_repeat_ms = 0
         for sighting in batch.sightings:
             known_ms = shard.latest.get(sighting.digest)
             if known_ms is not None and sighting.arrived_ms - known_ms <= self._window_ms:
                 dropped.add(sighting.sequence)
+                self.oldest_repeat_ms = max(self.oldest_repeat_ms, sighting.arrived_ms - known_ms)
             shard.see(sighting)
         shard.cursor, shard.cursor_ms = batch.last, batch.sightings[-1].arrived_ms
         self._pending = (writer, shard)
@@ -158,8 +166,6 @@ class SeenPayloads:
         if pending is None or pending[0] != writer or pending[1].cursor != batch.last:
             raise ValueError("remember follows duplicates, with the same batch")
         shard = pending[1]
-        if batch.newest_ms - shard.registered_ms > REGISTER_EVERY_MS:
-            shard.registered_ms = self._register(writer, batch)
         self._store.keep(writer, batch, self._expiry(batch))
         shard.prune(batch.newest_ms - self._window_ms - JITTER_MS)
         self._shards[writer] = shard
@@ -187,7 +193,8 @@ class SeenPayloads:
                 shard.see(sighting)
 
     def _register(self, writer: str, batch: SeenBatch) -> int:
-        self._store.register(writer, self._expiry(batch))
+        # As long as the digests that it leads to, also when this is the last time for a while.
+        self._store.register(writer, self._expiry(batch) + REGISTER_EVERY_MS // 1000)
         return batch.newest_ms
 
     def _expiry(self, batch: SeenBatch) -> int:

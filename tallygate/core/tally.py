@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
+from tallygate.core.lines import UsageLine
 from tallygate.core.periods import HOUR_MS
 from tallygate.core.plans import Window
 
@@ -103,6 +104,12 @@ class Claim:
 CLAIM_MS: Final = 24 * HOUR_MS
 """A call with the idempotency key of one that is counted, and less than this after it, is the same call."""
 
+CLAIM_KEEP_SECONDS: Final = 16 * 24 * 3600
+"""How long a claim is kept after its line arrived: longer than a stream's day and a late week, and than the 14 days
+for which a reject can be given again."""
+RETRY_PREFIX: Final = "reject/"
+"""Begins the idempotency key of a reject that is given again; it is the line's own, whoever the caller."""
+
 Claimed = Literal["added", "again", "taken"]
 """`added`: counted now. `again`: this very line had been. `taken`: another line with its key had been."""
 
@@ -185,11 +192,17 @@ def _sum(
 
 
 def claimed(stored: Claim | None, claim: Claim) -> Claimed:
-    """What becomes of `claim` where `stored` is: a call from less than 24 hours after the stored one is the same
-    call, and so is an older one, which comes late."""
-    if stored is None or stored.at_ms <= claim.at_ms - CLAIM_MS:
-        return "added"
-    return "again" if stored.by == claim.by else "taken"
+    """What becomes of `claim` where `stored` is: the same line is counted, whatever its time; a call from less than
+    24 hours after the stored one is the same call, and so is an older one, which comes late."""
+    if stored is not None and stored.by == claim.by:
+        return "again"
+    return "added" if stored is None or stored.at_ms <= claim.at_ms - CLAIM_MS else "taken"
+
+
+def claim_key(line: UsageLine) -> str:
+    """What is claimed for a line: its idempotency key is its caller's own, so no caller's key can take another's."""
+    idem = line.idem or ""
+    return idem if idem.startswith(RETRY_PREFIX) else f"{line.key or line.ip}/{idem}"
 
 
 def missing_part(contributions: Iterable[Contribution], watermark: int | None) -> tuple[int, Delta] | None:

@@ -93,32 +93,30 @@ def _line_reject(message: str, event_id: str | None = "e1") -> Reject:
 
 def test_a_line_is_given_again_with_its_fault_mended_and_a_key_that_makes_it_count_once() -> None:
     wrong = format_line(LINE).replace('"us-east-1"', '"us-west-9"')
-    assert retry_of("0.1", _line_reject(wrong), "us-east-1", NOW_MS, {}).wrong == (
-        "home is us-west-9, this is us-east-1",
-    )
-    ((event_id, message),) = retry_of("0.1", _line_reject(wrong), "us-east-1", NOW_MS, {"home": "us-east-1"}).events
+    assert retry_of(_line_reject(wrong), "us-east-1", NOW_MS, {}).wrong == ("home is us-west-9, this is us-east-1",)
+    ((event_id, message),) = retry_of(_line_reject(wrong), "us-east-1", NOW_MS, {"home": "us-east-1"}).events
     line = parse_line(json.loads(message))
-    assert (event_id, line.home, line.ip, line.idem) == ("e1", "us-east-1", LINE.ip, "reject/0.1/e1")
+    assert (event_id, line.home, line.ip, line.idem) == ("e1", "us-east-1", LINE.ip, "reject/e1")
 
 
 def test_a_line_keeps_the_idempotency_key_that_it_had() -> None:
     message = format_line(LINE).replace('"units"', '"idem":"order-1","units"')
-    ((_, given_again),) = retry_of("0.1", _line_reject(message), "us-east-1", NOW_MS, {}).events
+    ((_, given_again),) = retry_of(_line_reject(message), "us-east-1", NOW_MS, {}).events
     assert parse_line(json.loads(given_again)).idem == "order-1"
 
 
 @pytest.mark.parametrize("message", ["{", "[]", "null", "[" * 50_000])
 def test_what_is_still_no_line_says_so(message: str) -> None:
-    retry = retry_of("0.1", _line_reject(message), "us-east-1", NOW_MS, {"home": "us-east-1"})
+    retry = retry_of(_line_reject(message), "us-east-1", NOW_MS, {"home": "us-east-1"})
     assert (retry.events, len(retry.wrong)) == ((), 1)
 
 
 def test_a_payload_that_can_be_read_now_gives_each_of_its_lines() -> None:
     payload = log_payload([("e1", format_line(LINE)), ("e2", "{"), ("e3", format_line(LINE))])
-    retry = retry_of("0.1", Reject("not gzip", 7, None, None, payload), "us-east-1", NOW_MS, {})
+    retry = retry_of(Reject("not gzip", 7, None, None, payload), "us-east-1", NOW_MS, {})
     keys = [parse_line(json.loads(message)).idem for _, message in retry.events]
-    assert (keys, retry.wrong) == (["reject/0.1/e1", "reject/0.1/e3"], ("not JSON",))
-    assert retry_of("0.1", Reject("not gzip", 7, None, None, b"?"), "us-east-1", NOW_MS, {}).wrong == ("not gzip",)
+    assert (keys, retry.wrong) == (["reject/e1", "reject/e3"], ("not JSON",))
+    assert retry_of(Reject("not gzip", 7, None, None, b"?"), "us-east-1", NOW_MS, {}).wrong == ("not gzip",)
 
 
 def test_what_is_given_again_is_a_payload_like_any_other() -> None:

@@ -147,6 +147,7 @@ def test_a_day_later_the_key_is_free_and_the_first_line_stays_counted(tally: Tal
     assert tally.add_once(_claim("b", 101 * DAY_MS), ADDITIONS) == "added"
     assert tally.add_once(_claim("a"), ADDITIONS) == "taken"
     assert tally.add_once(_claim("b", 101 * DAY_MS), ADDITIONS) == "again"
+    assert tally.add_once(_claim("b", 110 * DAY_MS), ADDITIONS) == "again", "the same line, whatever time it is given"
     assert _units(tally) == [4, 4, 10]
 
 

@@ -205,7 +205,7 @@ def test_keys_are_written_before_anything_else() -> None:
     parts: list[list[str]] = []
 
     def for_each(function, entries):  # type: ignore[no-untyped-def]
-        parts.append([key.pk for key, _ in entries])
+        parts.extend([[key.pk for key, _ in entries]] if entries else [])
         return [function(entry) for entry in entries]
 
     consumer = Stores().consumer()
@@ -294,12 +294,27 @@ def test_a_line_with_an_idempotency_key_counts_once_beside_those_without() -> No
     assert stores.tally.items[ItemKey("all#eu-west-1", "hour#2026-11-30T00")].units == 4
 
 
+def test_a_refused_call_leaves_its_key_to_the_one_that_is_admitted() -> None:
+    stores = Stores()
+    refused = replace(ONCE[0], id="q100", units=0, status=429, verdict="quota")
+    stores.consumer().consume("0.1", [_record(0, refused, replace(ONCE[0], id="q101", units=0)), _record(1, ONCE[0])])
+    assert (stores.tally.items[IP].units, stores.tally.items[IP].denied) == (1, 1)
+
+
+def test_no_callers_key_takes_anothers() -> None:
+    stores = Stores()
+    callers = [replace(ONCE[0], id=f"q{key}", key=key, charge=("key",), caps={}) for key in ("9f2c", "0a1b")]
+    stores.consumer().consume("0.1", [_record(0, *callers, replace(ONCE[0], ip="192.0.2.2"))])
+    assert stores.tally.items[IP].units == 2
+    assert stores.tally.items[ItemKey("ip#192.0.2.2", "month#2026-11")].units == 1
+
+
 def test_a_claim_is_kept_for_longer_than_the_stream_keeps_its_line() -> None:
     stores = Stores()
     stores.consumer().consume("0.1", [_record(0, ONCE[0])])
-    claim = stores.tally.claims["order-0"]
+    claim = stores.tally.claims["192.0.2.1/order-0"]
     arrived_seconds = (NOW_MS + 2_000) // 1000
-    assert (claim.by, claim.at_ms, claim.expires_seconds) == ("q0", NOW_MS, arrived_seconds + 86_400 + 86_400)
+    assert (claim.by, claim.at_ms, claim.expires_seconds) == ("q0", NOW_MS, arrived_seconds + 16 * 86_400)
 
 
 @pytest.mark.parametrize("applied", [False, True])

@@ -10,7 +10,7 @@ from tallygate.core.consume import Consumer
 from tallygate.core.seen import SeenPayloads
 from tallygate.core.tally import TallyItem, Update, Written
 from tallygate.sim.faults.campaign import describe, outcome, run, run_seeds, shrink
-from tallygate.sim.faults.schedule import FAULTS, Fault, Put, Reshard, Turn, draw
+from tallygate.sim.faults.schedule import FAULTS, WINDOW_MS, Fault, Put, Reshard, Turn, draw
 from tallygate.sim.memory import MemoryTally
 
 RUNS = 2_000
@@ -51,7 +51,26 @@ def test_a_schedule_has_at_least_200_events_3_writers_and_5_faults(seed: int) ->
     assert len(faults) >= 5
     world, wrong = outcome(schedule)
     assert wrong == []
-    assert all(len(home.stream.shards) >= 3 for home in world.homes.values())
+    writers = {
+        (home.name, shard.writer) for home in world.homes.values() for shard in home.stream.shards if shard.records
+    }
+    assert len(writers) >= 3
+
+
+def test_schedules_last_for_days_and_repeat_up_to_the_end_of_the_window() -> None:
+    spans, repeats = [], []
+    for seed in range(30):
+        schedule = draw(seed)
+        now_ms, last_ms = 0, {}
+        for move in schedule.moves:
+            if isinstance(move, Put):
+                now_ms += move.after_ms
+                if move.sent in last_ms:
+                    repeats.append(now_ms - last_ms[move.sent])
+                last_ms[move.sent] = now_ms
+        spans.append(now_ms)
+    assert max(spans) > 24 * 3_600_000
+    assert max(repeats) == WINDOW_MS
 
 
 def test_a_seed_is_a_schedule() -> None:

@@ -26,10 +26,16 @@ BORDERS_MS: Final = (
 HOMES: Final = ("us-east-1", "eu-west-1")
 REGIONS: Final = ("us-east-1", "eu-west-1", "ap-southeast-2")
 
+FIRST_STREAMS: Final = ("stream-0", "stream-1", "stream-2")
+"""Log streams that reach each of the three shards with which a stream begins."""
+
 FaultKind = Literal["throttled", "answer lost", "crash before", "crash after", "paused"]
 FAULTS: Final[tuple[FaultKind, ...]] = ("throttled", "answer lost", "crash before", "crash after", "paused")
 """What can happen to one call of a store: refused; applied, but the client saw a timeout; the process dies before it
 or after it; the process stands still and wakes up when others have gone on."""
+
+LONG_AGO_MS: Final = 1_577_836_799_000  # 2019-12-31
+FAR_AHEAD_MS: Final = 1_924_992_000_000  # 2031-01-01
 
 Invalid = Literal["not JSON", "no id", "negative", "too old", "too new", "other home"]
 INVALID: Final[tuple[Invalid, ...]] = ("not JSON", "no id", "negative", "too old", "too new", "other home")
@@ -47,11 +53,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One payload of CloudWatch Logs: some events of one log stream, for one home; `garbage` when its bytes cannot be
-    read."""
+    """One payload of CloudWatch Logs: some events of one log stream, for one home, `after_ms` after the one before;
+    `garbage` when its bytes cannot be read."""
 
     home: str
     log_stream: str
+    after_ms: int
     events: tuple[Event, ...]
     garbage: bool = False
 
@@ -137,36 +144,43 @@ def draw(seed: int) -> Schedule:
         homes=homes,
         publish=rng.choice(("marks", "marks", "every")),
         sent=sent,
-        moves=_draw_moves(rng, homes, len(sent)),
+        moves=_draw_moves(rng, homes, sent),
         scatter=rng.getrandbits(32),
     )
 
 
 def _draw_sent(rng: Random, homes: tuple[str, ...], start_ms: int) -> tuple[Sent, ...]:
-    streams = [f"stream-{number}" for number in range(rng.randint(3, 6))]
-    sent, events, number = [], 0, 0
+    streams = [*FIRST_STREAMS, *(f"stream-{number}" for number in range(rng.randint(0, 3)))]
+    sent: list[Sent] = []
+    events = number = 0
     once: list[UsageLine] = []
+    at_ms = start_ms
     while events < LEAST_EVENTS:
         home = rng.choice(homes)
+        after_ms = rng.choice((0, 10, 400, 1_000, 1_000))
+        if rng.random() < 0.02:  # nothing was called, or the consumer was down, for hours
+            after_ms = rng.randint(HOUR_MS, 20 * HOUR_MS)
+        at_ms += after_ms
+        log_stream = FIRST_STREAMS[len(sent)] if len(sent) < len(FIRST_STREAMS) else rng.choice(streams)
         if rng.random() < 0.01:
-            sent.append(Sent(home, rng.choice(streams), (), garbage=True))
+            sent.append(Sent(home, log_stream, after_ms, (), garbage=True))
             continue
         size = rng.choice((1, 2, 3, 5, 8, 13))
-        drawn = tuple(_draw_event(rng, home, start_ms, number + place, len(sent), once) for place in range(size))
-        sent.append(Sent(home, rng.choice(streams), drawn))
+        drawn = tuple(_draw_event(rng, home, at_ms, number + place, once) for place in range(size))
+        sent.append(Sent(home, log_stream, after_ms, drawn))
         number += size
         events += size
     return tuple(sent)
 
 
-def _draw_event(rng: Random, home: str, start_ms: int, number: int, position: int, once: list[UsageLine]) -> Event:
+def _draw_event(rng: Random, home: str, arrives_ms: int, number: int, once: list[UsageLine]) -> Event:
     if once and home == HOMES[0] and rng.random() < 0.05:
         # A call repeated by its caller: another request with the same key.
         line = replace(rng.choice(once), id=f"call-{number}")
         return Event(f"{number:056d}", line, format_line(line))
     # Calls lie before the arrival of their payload (see Put.after_ms): mostly by seconds, some by days.
     late_ms = rng.choice((0, 1_000, 4_000, 4_000, 9_000, 120_000, HOUR_MS, DAY_MS, 6 * DAY_MS))
-    at_ms = start_ms + position * 1_000 - rng.randint(0, late_ms)
+    at_ms = arrives_ms - rng.randint(0, late_ms)
     skewed = int(rng.paretovariate(1.0))
     key = f"{skewed % 7:016x}" if rng.random() < 0.4 else None
     ref = f"site{'x' * (skewed % 3)}.example" if rng.random() < 0.5 else None
@@ -212,19 +226,29 @@ def _spoiled(line: UsageLine, invalid: Invalid) -> str:
         case "negative":
             return printed.replace('"units":', '"units":-1,"spare":')
         case "too old":
-            return printed.replace(printed[38:62], "2019-12-31T23:59:59.000Z")
+            return format_line(replace(line, timestamp_ms=LONG_AGO_MS))
         case "too new":
-            return printed.replace(printed[38:62], "2031-01-01T00:00:00.000Z")
+            return format_line(replace(line, timestamp_ms=FAR_AHEAD_MS))
         case "other home":
             return printed.replace(f'"home":"{line.home}"', '"home":"sa-east-1"')
 
 
-def _draw_moves(rng: Random, homes: tuple[str, ...], payloads: int) -> tuple[Move, ...]:
+def _draw_moves(rng: Random, homes: tuple[str, ...], payloads: tuple[Sent, ...]) -> tuple[Move, ...]:
     moves: list[Move] = []
-    for sent in range(payloads):
-        moves.append(Put(sent, rng.choice((0, 10, 400, 1_000, 1_000))))
-        while rng.random() < 0.12:  # sent again: at once, later, after a reshard; always within the window
-            moves.append(Put(rng.randint(max(0, sent - 30), sent), rng.choice((0, 0, 5_000, 60_000))))
+    now_ms, last_ms = 0, [0] * len(payloads)
+    for sent, payload in enumerate(payloads):
+        now_ms += payload.after_ms
+        last_ms[sent] = now_ms
+        moves.append(Put(sent, payload.after_ms))
+        while rng.random() < 0.12:  # sent again: at once, later, after a reshard, up to the very end of the window
+            again = rng.randint(max(0, sent - 30), sent)
+            left_ms = WINDOW_MS - (now_ms - last_ms[again])
+            if left_ms < 0:
+                break
+            after_ms = rng.choice((0, 0, min(5_000, left_ms), min(60_000, left_ms), left_ms))
+            now_ms += after_ms
+            last_ms[again] = now_ms
+            moves.append(Put(again, after_ms))
         if rng.random() < 0.03:
             moves.append(Reshard(rng.choice(homes), rng.getrandbits(8), rng.random() < 0.4))
         if rng.random() < 0.02:

@@ -7,8 +7,17 @@ from fractions import Fraction
 from functools import cache
 from math import ceil, isqrt
 
-from tallygate.sim.faults.schedule import Event, caps_of
+from tallygate.sim.faults.schedule import Event, Invalid, caps_of
 from tallygate.sim.faults.world import GARBAGE, Home, World
+
+REASONS: dict[Invalid, str] = {
+    "not JSON": "not JSON",
+    "no id": "id is missing",
+    "negative": "units is not an integer from 0 to 1000000000",
+    "too old": "timestamp is more than 7 days before the arrival",
+    "too new": "timestamp is more than 5 minutes after the arrival",
+    "other home": "home is sa-east-1, this is {home}",
+}
 
 Counts = dict[tuple[str, str], dict[str, int]]
 
@@ -63,9 +72,10 @@ def expected_counts(world: World, home: str) -> Counts:
         for event in events:
             line = event.line
             refused = line.status == 429
-            if event.invalid or line.idem in counted_once:
+            claims = not refused and bool(line.units or line.ctr)
+            if event.invalid or (claims and line.idem in counted_once):
                 continue
-            if line.idem:
+            if claims and line.idem:
                 counted_once.add(line.idem)
             for increment in line.ctr:
                 add(
@@ -130,15 +140,19 @@ def _gate(home: Home, expected: Counts, every: bool, homes: int) -> Iterator[str
 
 
 def _rejects(home: Home, world: World) -> Iterator[str]:
-    """Every invalid event is kept, with its text; nothing that was counted is."""
-    kept = {(reject.event_id, reject.body) for _, reject in home.rejects.sent}
-    due: set[tuple[str | None, bytes]] = set()
+    """Every invalid event is kept, with its text and the reason; nothing that was counted is."""
+    kept = {(reject.event_id, reject.body, reject.reason) for _, reject in home.rejects.sent}
+    due: set[tuple[str | None, bytes, str]] = set()
     for number in world.arrived_ms:
         sent = world.schedule.sent[number]
         if sent.home == home.name:
-            due |= {(event.event_id, event.message.encode()) for event in sent.events if event.invalid}
+            due |= {
+                (event.event_id, event.message.encode(), REASONS[event.invalid].format(home=home.name))
+                for event in sent.events
+                if event.invalid
+            }
             if sent.garbage:
-                due.add((None, GARBAGE + str(number).encode()))
-    for event_id, body in sorted(due ^ kept, key=str):
-        what = "not kept" if (event_id, body) in due else "rejected although it is countable"
-        yield f"{home.name} rejects {event_id} {body[:60]!r}: {what}"
+                due.add((None, GARBAGE + str(number).encode(), "not gzip"))
+    for event_id, body, reason in sorted(due ^ kept, key=str):
+        what = "not kept" if (event_id, body, reason) in due else "kept although it is countable, or for another reason"
+        yield f"{home.name} rejects {event_id} {body[:60]!r} ({reason}): {what}"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from tallygate.core.consume import Consumer, ConsumerSettings, Counted, Entry
+from tallygate.core.consume import Came, Consumer, ConsumerSettings, Given
 from tallygate.core.payload import Record
 from tallygate.core.periods import DAY_MS
 from tallygate.core.seen import SeenPayloads
@@ -126,11 +126,11 @@ class Container:
                 self.standing = False
                 return method(*arguments)
 
-    def _scattered(self, function: Callable[[Entry], Counted], entries: Sequence[Entry]) -> list[Counted]:
+    def _scattered(self, function: Callable[[Given], Came], entries: Sequence[Given], /) -> list[Came]:
         """ForEach as a pool of threads does it: in any order, and all of them although one fails."""
         order = list(range(len(entries)))
         self._rng.shuffle(order)
-        results: dict[int, Counted] = {}
+        results: dict[int, Came] = {}
         failure: StoreError | None = None
         for place in order:
             try:
