@@ -7,6 +7,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.deployment import Deployment
+from stacks.function import NAMESPACE
 
 MINUTE = Duration.minutes(1)
 LATE_MS = 60_000
@@ -54,11 +55,21 @@ class CountingAlarms(Construct):
         age = consumer.metric("IteratorAge", statistic="Maximum", period=MINUTE)
         errors = consumer.metric_errors(statistic="Sum", period=MINUTE)
         waiting = rejects.metric_approximate_number_of_messages_visible(statistic="Maximum", period=MINUTE)
+        # How long after a payload its latest repeat came: beyond the window, a repeat would count twice.
+        repeats = cloudwatch.Metric(
+            namespace=NAMESPACE,
+            metric_name="OldestRepeat",
+            dimensions_map={"service": deployment.names.log_consumer},
+            statistic="Maximum",
+            period=MINUTE,
+        )
+        half_window_ms = deployment.service.dedupe_window_seconds * 1000 // 2
         half_retention_ms = deployment.service.retention_hours * HOUR_MS // 2
         for part, why, metric, threshold, minutes in (
             ("counting-late", "Counts are behind the calls: quotas are overshot meanwhile", age, LATE_MS, 3),
             ("counting-stuck", "The stream is about to forget calls that were not counted", age, half_retention_ms, 1),
             ("counting-errors", "Batches fail and come again", errors, 1, 3),
+            ("late-repeats", "Payloads come again nearly as late as they are known for", repeats, half_window_ms, 1),
             ("rejects", "Usage lines that can never be counted wait to be looked at", waiting, 1, 1),
         ):
             cloudwatch.Alarm(

@@ -98,3 +98,11 @@ def test_an_alarm_stands_on_what_would_lose_counts(prod: Synthesized, part: str,
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
     (dimension,) = alarm["Dimensions"]
     assert dimension["Name"] == ("QueueName" if part == "rejects" else "FunctionName")
+
+
+def test_an_alarm_stands_on_repeats_that_come_near_the_end_of_their_window(prod: Synthesized) -> None:
+    alarm = prod.one(HOME, "AWS::CloudWatch::Alarm", AlarmName="tallygate-prod-late-repeats")
+    service = prod.function(HOME, "log_consumer")["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("Tallygate", "OldestRepeat")
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": service}]
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Maximum", 1_800_000)
