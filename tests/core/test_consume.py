@@ -130,7 +130,7 @@ def test_a_payload_sent_twice_counts_once() -> None:
     payload = usage_payload([_line(1)])
     stores.consumer().consume("0.1", [Record(1, NOW_MS, payload)])
     outcome = stores.consumer().consume("0.1", [Record(2, NOW_MS + 9, payload)])
-    assert (stores.tally.items[IP].units, outcome.duplicates) == (1, 1)
+    assert (stores.tally.items[IP].units, outcome.duplicates, outcome.oldest_repeat_ms) == (1, 1, 9)
 
 
 RECORDS = [_record(number, _line(number, quota=10), _line(100 + number, quota=10)) for number in range(6)]
@@ -243,6 +243,18 @@ def test_everything_that_happened_is_reported() -> None:
     assert (outcome.items, outcome.published, outcome.repeated_items, outcome.repeated_calls) == (8, 7, 0, 2)
     again = stores.consumer().consume("0.1", [_record(0, *calls, *once)])
     assert (again.items, again.published, again.repeated_items, again.repeated_calls) == (8, 0, 8, 2)
+
+
+def test_an_item_with_a_claim_is_published_once_with_the_limits_of_its_latest_call() -> None:
+    stores = Stores()
+    calls = [
+        replace(_line(number, NOW_MS + number, quota), idem=f"order-{number}") for number, quota in ((0, 100), (1, 2))
+    ]
+    for order in (calls, calls[::-1]):
+        stores = Stores()
+        outcome = stores.consumer().consume("0.1", [_record(0, *order)])
+        assert outcome.repeated_calls == 0
+        assert stores.gate.rows["ip#192.0.2.1", "month#2026-11"].item.units == 2
 
 
 def test_nothing_is_sent_to_the_rejects_when_there_are_none() -> None:

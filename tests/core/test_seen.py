@@ -42,6 +42,16 @@ def test_a_repeat_after_the_window_is_not() -> None:
     assert _count(container, _batch((2, WINDOW_MS + 1, "a"))) == set()
 
 
+def test_how_late_the_latest_repeat_came_is_told_for_each_batch() -> None:
+    container = _container(MemorySeen())
+    _count(container, _batch((1, 0, "a"), (2, 0, "b"), (3, 500, "c")))
+    assert container.oldest_repeat_ms == 0
+    _count(container, _batch((4, 900, "a"), (5, 1_000, "c"), (6, 800, "b")))
+    assert container.oldest_repeat_ms == 900
+    _count(container, _batch((7, 2_000, "d")))
+    assert container.oldest_repeat_ms == 0
+
+
 def test_each_repeat_extends_the_window() -> None:
     container = _container(MemorySeen())
     _count(container, _batch((1, 0, "a")))
