@@ -313,6 +313,20 @@ def test_a_refused_call_leaves_its_key_to_the_one_that_is_admitted() -> None:
     assert (stores.tally.items[IP].units, stores.tally.items[IP].denied) == (1, 1)
 
 
+def test_counters_are_incremented_once_by_a_call_that_is_free_of_charge() -> None:
+    stores = Stores()
+    line = replace(ONCE[0], key="9f2c", units=0, ctr=(Increment("sold", 5, 0),))
+    stores.consumer().consume("0.1", [_record(0, line, replace(line, id="again"))])
+    assert stores.tally.items[ItemKey("ctr#9f2c#sold", "epoch#00000000")].units == 5
+
+
+def test_a_reject_given_again_counts_once_whoever_it_is_said_to_be_from() -> None:
+    stores = Stores()
+    given = [replace(ONCE[0], id=f"q{number}", idem="reject/e1", ip=f"192.0.2.{number}") for number in (1, 2)]
+    stores.consumer().consume("0.1", [_record(0, *given)])
+    assert [key.pk for key in stores.tally.items if key.pk.startswith("ip#")] == ["ip#192.0.2.1"]
+
+
 def test_no_callers_key_takes_anothers() -> None:
     stores = Stores()
     callers = [replace(ONCE[0], id=f"q{key}", key=key, charge=("key",), caps={}) for key in ("9f2c", "0a1b")]
