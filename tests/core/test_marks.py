@@ -1,4 +1,4 @@
-"""Marks: where they lie is DESIGN's table, written out; that none is skipped is a property."""
+"""Marks: where they lie is written out; that none is skipped is a property."""
 
 import pytest
 from hypothesis import given
