@@ -111,8 +111,9 @@ def test_every_call_counts_once_for_each_of_its_identifiers(world: World, new_ke
     for (caller, _), status in zip(sent, statuses, strict=True):
         assert status in caller.statuses, (caller.headers, status)
         (admitted if status == 200 else denied).update(caller.identifiers)
-    assert admitted["ip#198.51.100.12"] >= 200, "the quota was not reached: the test shows less than it says"
-    assert denied["ip#198.51.100.12"] > 0
+    spent = "ip#198.51.100.12"
+    assert admitted[spent] > 100, "an estimate may refuse above half of the quota, and not below"
+    assert denied[spent] > 0, "the quota was not met: the test shows less than it says"
 
     after = _tally(world)
     counted = {

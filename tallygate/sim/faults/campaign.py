@@ -106,6 +106,6 @@ def describe(schedule: Schedule) -> list[str]:
             return str(move)
         sent = schedule.sent[move.sent]
         calls = ", ".join(event.message for event in sent.events) or "garbage"
-        return f"Put(sent={move.sent}, after_ms={move.after_ms}) to {sent.home} by {sent.log_stream}: {calls}"
+        return f"Put(sent={move.sent}, at_ms={move.at_ms}) to {sent.home} by {sent.log_stream}: {calls}"
 
     return [line(move) for move in schedule.moves]

@@ -53,22 +53,23 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One payload of CloudWatch Logs: some events of one log stream, for one home, `after_ms` after the one before;
-    `garbage` when its bytes cannot be read."""
+    """One payload of CloudWatch Logs: some events of one log stream, for one home, due `due_ms` after the start of
+    the schedule; `garbage` when its bytes cannot be read."""
 
     home: str
     log_stream: str
-    after_ms: int
+    due_ms: int
     events: tuple[Event, ...]
     garbage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Payload `sent` arrives `after_ms` after the move before. A payload put again is a repeated delivery."""
+    """Payload `sent` arrives `at_ms` after the start of the schedule, whatever moves are taken out before it. A
+    payload put again is a repeated delivery."""
 
     sent: int
-    after_ms: int
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,31 +155,33 @@ def _draw_sent(rng: Random, homes: tuple[str, ...], start_ms: int) -> tuple[Sent
     sent: list[Sent] = []
     events = number = 0
     once: list[UsageLine] = []
-    at_ms = start_ms
+    due_ms = 0
     while events < LEAST_EVENTS:
         home = rng.choice(homes)
         after_ms = rng.choice((0, 10, 400, 1_000, 1_000))
         if rng.random() < 0.02:  # nothing was called, or the consumer was down, for hours
             after_ms = rng.randint(HOUR_MS, 20 * HOUR_MS)
-        at_ms += after_ms
+        due_ms += after_ms
         log_stream = FIRST_STREAMS[len(sent)] if len(sent) < len(FIRST_STREAMS) else rng.choice(streams)
         if rng.random() < 0.01:
-            sent.append(Sent(home, log_stream, after_ms, (), garbage=True))
+            sent.append(Sent(home, log_stream, due_ms, (), garbage=True))
             continue
         size = rng.choice((1, 2, 3, 5, 8, 13))
-        drawn = tuple(_draw_event(rng, home, at_ms, number + place, once) for place in range(size))
-        sent.append(Sent(home, log_stream, after_ms, drawn))
+        drawn = tuple(_draw_event(rng, home, start_ms + due_ms, number + place, once) for place in range(size))
+        sent.append(Sent(home, log_stream, due_ms, drawn))
         number += size
         events += size
     return tuple(sent)
 
 
 def _draw_event(rng: Random, home: str, arrives_ms: int, number: int, once: list[UsageLine]) -> Event:
-    if once and home == HOMES[0] and rng.random() < 0.05:
-        # A call repeated by its caller: another request with the same key.
-        line = replace(rng.choice(once), id=f"call-{number}")
+    # A call repeated by its caller: another request with the same key, before the first is too old to be counted.
+    may_repeat = home == HOMES[0] and rng.random() < 0.05
+    repeated = [line for line in once if line.timestamp_ms > arrives_ms - 6 * DAY_MS] if may_repeat else []
+    if repeated:
+        line = replace(rng.choice(repeated), id=f"call-{number}")
         return Event(f"{number:056d}", line, format_line(line))
-    # Calls lie before the arrival of their payload (see Put.after_ms): mostly by seconds, some by days.
+    # Calls lie before the arrival of their payload (see Sent.due_ms): mostly by seconds, some by days.
     late_ms = rng.choice((0, 1_000, 4_000, 4_000, 9_000, 120_000, HOUR_MS, DAY_MS, 6 * DAY_MS))
     at_ms = arrives_ms - rng.randint(0, late_ms)
     skewed = int(rng.paretovariate(1.0))
@@ -237,9 +240,9 @@ def _draw_moves(rng: Random, homes: tuple[str, ...], payloads: tuple[Sent, ...])
     moves: list[Move] = []
     now_ms, last_ms = 0, [0] * len(payloads)
     for sent, payload in enumerate(payloads):
-        now_ms += payload.after_ms
+        now_ms = max(now_ms, payload.due_ms)  # the repeats before it may have come later than it was due
         last_ms[sent] = now_ms
-        moves.append(Put(sent, payload.after_ms))
+        moves.append(Put(sent, now_ms))
         while rng.random() < 0.12:  # sent again: at once, later, after a reshard, up to the very end of the window
             again = rng.randint(max(0, sent - 30), sent)
             left_ms = WINDOW_MS - (now_ms - last_ms[again])
@@ -248,7 +251,7 @@ def _draw_moves(rng: Random, homes: tuple[str, ...], payloads: tuple[Sent, ...])
             after_ms = rng.choice((0, 0, min(5_000, left_ms), min(60_000, left_ms), left_ms))
             now_ms += after_ms
             last_ms[again] = now_ms
-            moves.append(Put(again, after_ms))
+            moves.append(Put(again, now_ms))
         if rng.random() < 0.03:
             moves.append(Reshard(rng.choice(homes), rng.getrandbits(8), rng.random() < 0.4))
         if rng.random() < 0.02:

@@ -196,7 +196,7 @@ class World:
 
     def _put(self, move: Put) -> None:
         sent = self.schedule.sent[move.sent]
-        self._now_ms += move.after_ms
+        self._now_ms = self.schedule.start_ms + move.at_ms
         self._sequence += 1
         if move.sent in self.arrived_ms:
             after_reshard = self._resharded_at.get(sent.home, 0) >= self._put_at[move.sent]
