@@ -33,7 +33,6 @@ from tallygate.core.tally import (
 MAX_WATERMARKS: Final = 16
 """An item with more has writers to forget: they would take it past 1 KB, and so to two write units."""
 
-Entry = tuple[ItemKey, ItemFold]
 Given = TypeVar("Given")
 Came = TypeVar("Came")
 

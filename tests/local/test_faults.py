@@ -129,7 +129,7 @@ def handler(event, context):
     with open(journal, "a") as file:
         print(json.dumps([int(base64.b64decode(r["kinesis"]["data"])) for r in event["Records"]]), file=file)
     while os.path.exists(journal + ".wait"):
-        time.sleep(0.01)
+        time.sleep(0.01)  # the batch is held open until the test lets go of it
 """
 
 
