@@ -19,7 +19,8 @@ from rich.progress import track
 
 from tallygate.aws.rows import counts_of, gate_row, seen_row
 from tallygate.config import load
-from tallygate.core.consume import Consumer, ConsumerSettings
+from tallygate.core.consume import Consumer
+from tallygate.core.counting import CountingSettings
 from tallygate.core.lines import UsageLine
 from tallygate.core.names import Kind
 from tallygate.core.payload import Record
@@ -133,7 +134,7 @@ def bill_of(calls: Sequence[tuple[str, str | None]], flush_seconds: int, caps: C
     """Count `calls`, flushed every `flush_seconds`, one payload for each region and flush."""
     bill = Bill()
     consumer = Consumer(
-        ConsumerSettings("us-east-1", 1, "every" if every else "marks", 8 * 86_400),
+        CountingSettings("us-east-1", 1, "every" if every else "marks", 8 * 86_400),
         BilledTally(bill),
         BilledGate(bill),
         MemoryRejects(),

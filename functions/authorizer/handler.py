@@ -11,14 +11,14 @@ from typing import Any
 from aws_lambda_powertools import Metrics
 
 from functions.authorizer.call import Call, call_of
-from functions.authorizer.gate_view import GateView
 from functions.authorizer.judge import Judge, Judgement
-from functions.authorizer.snapshots import Snapshots
 from tallygate.aws.dynamodb_http import client_for
 from tallygate.aws.gate_reader import GateReader
 from tallygate.aws.settings import AuthorizerSettings
 from tallygate.aws.telemetry import Telemetry, function_log
+from tallygate.core.gate_view import GateView
 from tallygate.core.lines import format_line
+from tallygate.core.snapshots import Snapshots
 from tallygate.core.verdict import CONTEXT_KEY, STATUS, Verdict
 
 logger = function_log()

@@ -5,29 +5,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from functions.authorizer.call import Call
-from functions.authorizer.gate_view import GateView, usable
-from functions.authorizer.snapshots import Snapshot
 from tallygate.aws.settings import AuthorizerSettings
 from tallygate.core.adjustments import Adjustments, effective_limits
 from tallygate.core.credentials import fault_of
-from tallygate.core.decide import Decision, Request, decide
+from tallygate.core.decide import Decision
 from tallygate.core.gate import Reading
+from tallygate.core.gate_view import GateView, usable
 from tallygate.core.identity import UNKNOWN_IP, Identity, identify, is_site
 from tallygate.core.keys import KEY_ID_CHARS, secret_hash, stage_of
+from tallygate.core.limiter import UNAVAILABLE, Limiter
 from tallygate.core.names import INVALID_KEY, Kind, pk_of
 from tallygate.core.periods import day_of
 from tallygate.core.plans import Plan
 from tallygate.core.routes import units_of
-from tallygate.core.usage import Admission, Usage
+from tallygate.core.snapshots import Snapshot
 from tallygate.core.verdict import KeyFault, Verdict
 
-REUSE_MS: Final = 1_000
-"""How long a snapshot of a caller far from every limit stands in for a read: a hot key would otherwise meet the 3,000
-reads/s of its partition."""
-REUSE_BELOW_PERCENT: Final = 50
 REFUSED_KEY_MS: Final = 5_000
 """How long a key that is not good is remembered as such: not longer, since a new one may still be on its way."""
-UNAVAILABLE: Final = Decision(refusal="unavailable", retry_after_seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +41,7 @@ class Judge:
     def __init__(self, settings: AuthorizerSettings, view: GateView) -> None:
         self._settings = settings
         self._view = view
+        self._limiter = Limiter(settings.home)
 
     def judge(self, call: Call) -> Judgement:
         """Judge a call. A store that does not answer is no error: snapshots and plans say what happens then."""
@@ -105,26 +101,11 @@ class Judge:
             decision = self._unavailable(keyed=key is not None)
             missing = plan_name if self._view.has_plans else None
             return Judgement(self._verdict(call, identity, key, decision, charge=charge), reading, missing)
-        known: dict[Kind, Usage] = {
-            kind: snapshot.usage() for kind, snapshot in snapshots.items() if usable(snapshot, call.at_ms) is not None
-        }
-        if len(known) < len(snapshots) and plan.on_unavailable == "deny":
-            decision = UNAVAILABLE
-        else:
-            units = units_of(call.method, call.path)
-            request = Request(call.id, self._settings.home, units, tuple(known))
-            decision = decide(request, known, plan, call.at_ms)
-            self._remember(snapshots, decision, Admission(call.at_ms, units))
+        units = units_of(call.method, call.path)
+        decision = self._limiter.decide(call.id, call.at_ms, units, snapshots, plan)
         adjusted = {kind: snapshot.adjustments for kind, snapshot in snapshots.items()}
         verdict = self._verdict(call, identity, key, decision, charge=charge, plan=plan, adjusted=adjusted)
         return Judgement(verdict, reading)
-
-    def _remember(self, snapshots: Mapping[Kind, Snapshot], decision: Decision, admission: Admission) -> None:
-        is_far = decision.allowed and decision.is_below(REUSE_BELOW_PERCENT)
-        for snapshot in snapshots.values():
-            snapshot.good_until_ms = snapshot.read_ms + REUSE_MS if is_far else 0
-            if decision.allowed and admission.units:
-                snapshot.admit(admission)
 
     def _unavailable(self, *, keyed: bool) -> Decision:
         """The decision on a caller whose plan is not known."""

@@ -13,7 +13,8 @@ from tallygate.aws.rejects_queue import RejectsQueue
 from tallygate.aws.seen_table import SeenTable
 from tallygate.aws.settings import LogConsumerSettings
 from tallygate.aws.tally_table import TallyTable
-from tallygate.core.consume import Came, Consumer, ConsumerSettings, ForEach, Given
+from tallygate.core.consume import Consumer
+from tallygate.core.counting import Came, CountingSettings, ForEach, Given
 from tallygate.core.seen import SeenPayloads
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def build(settings: LogConsumerSettings) -> tuple[Consumer, WriterNames]:
     pool = ThreadPoolExecutor(PARALLEL_WRITES)
     retention_seconds = settings.stream_retention_hours * 3600
     consumer = Consumer(
-        ConsumerSettings(
+        CountingSettings(
             home=settings.home,
             homes=len(settings.homes),
             publish=settings.publish,

@@ -1,13 +1,15 @@
 """The consumer on the stores in memory: what it counts, publishes, ranks and rejects; repeats change nothing."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import orjson
 import pytest
 
-from tallygate.core.consume import MAX_WATERMARKS, Consumer, ConsumerSettings, Outcome
+from tallygate.core.consume import Consumer, Outcome
+from tallygate.core.counting import MAX_WATERMARKS, CountingSettings, ForEach, one_by_one
 from tallygate.core.lines import Increment, UsageLine
 from tallygate.core.payload import Record, Reject
 from tallygate.core.publish import Publication, PublishMode
@@ -27,14 +29,21 @@ class Stores:
     gate: MemoryGate = field(default_factory=MemoryGate)
     rejects: MemoryRejects = field(default_factory=MemoryRejects)
 
-    def consumer(self, publish: PublishMode = "marks", homes: int = 1) -> Consumer:
+    def consumer(
+        self,
+        publish: PublishMode = "marks",
+        homes: int = 1,
+        wrap: Callable[[Any], Any] = lambda store: store,
+        for_each: ForEach = one_by_one,
+    ) -> Consumer:
         return Consumer(
-            ConsumerSettings("us-east-1", homes, publish, keep_items_seconds=86_400),
-            self.tally,
-            self.gate,
-            self.rejects,
-            SeenPayloads(self.seen, 3_600_000, 86_400),
+            CountingSettings("us-east-1", homes, publish, keep_items_seconds=86_400),
+            wrap(self.tally),
+            wrap(self.gate),
+            wrap(self.rejects),
+            SeenPayloads(wrap(self.seen), 3_600_000, 86_400),
             orjson.loads,
+            for_each,
         )
 
 
@@ -153,12 +162,8 @@ class Dying:
     def __init__(self, stores: Stores, dies_after: int, applied: bool) -> None:
         self.stores, self.left, self.applied = stores, dies_after, applied
 
-    def wrap(self) -> Consumer:
-        consumer = self.stores.consumer()
-        for attribute in ("_tally", "_gate", "_rejects"):
-            setattr(consumer, attribute, _Proxy(getattr(consumer, attribute), self))
-        consumer._seen._store = _Proxy(consumer._seen._store, self)  # type: ignore[assignment]
-        return consumer
+    def consumer(self) -> Consumer:
+        return self.stores.consumer(wrap=lambda store: _Proxy(store, self))
 
 
 class _Proxy:
@@ -186,7 +191,7 @@ def test_dying_at_any_call_loses_and_repeats_nothing(dies_after: int, applied: b
     batch = [*RECORDS[:3], Record(90, NOW_MS, b"garbage")]
     dying = Dying(stores, dies_after, applied)
     try:
-        dying.wrap().consume("0.1", batch)
+        dying.consumer().consume("0.1", batch)
         died = False
     except StoreError:
         died = True
@@ -208,8 +213,7 @@ def test_keys_are_written_before_anything_else() -> None:
         parts.extend([[key.pk for key, _ in entries]] if entries else [])
         return [function(entry) for entry in entries]
 
-    consumer = Stores().consumer()
-    consumer._for_each = for_each
+    consumer = Stores().consumer(for_each=for_each)
     line = replace(_line(0), key="9f2c", ref="shop.example")
     consumer.consume("0.1", [_record(0, line, replace(line, key="0a1b"))])
     assert parts == [["key#0a1b", "key#9f2c"], ["all#eu-west-1", "ip#192.0.2.1", "ref#shop.example"]]
@@ -350,7 +354,7 @@ def test_dying_anywhere_in_a_line_that_counts_once_heals(dies_after: int, applie
     # Ten calls as one, so that a rank is due as well as a publication.
     batch = [_record(0, replace(ONCE[0], units=10))]
     with contextlib.suppress(StoreError):
-        Dying(stores, dies_after, applied).wrap().consume("0.1", batch)
+        Dying(stores, dies_after, applied).consumer().consume("0.1", batch)
     stores.consumer().consume("0.1", batch)
     assert stores.tally.items[IP].units == 10
     assert stores.gate.rows["ip#192.0.2.1", "month#2026-11"].item.units == 10

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from gateway import HOME, NOW, FakeGate, authorizer_event
 
 from functions.authorizer.call import call_of
-from functions.authorizer.gate_view import GateView
 from functions.authorizer.judge import Judge, Judgement
-from functions.authorizer.snapshots import Snapshots
 from tallygate.aws.settings import AuthorizerSettings
 from tallygate.core import keys
 from tallygate.core.credentials import StoredKey
+from tallygate.core.gate_view import GateView
 from tallygate.core.identity import parse_networks
+from tallygate.core.snapshots import Snapshots
 from tallygate.core.verdict import Verdict
 
 SETTINGS = AuthorizerSettings(

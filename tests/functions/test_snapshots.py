@@ -3,11 +3,11 @@
 from gateway import HOME, NOW, FakeGate, authorizer_event, published
 
 from functions.authorizer.call import call_of
-from functions.authorizer.gate_view import GateView
 from functions.authorizer.judge import Judge
-from functions.authorizer.snapshots import MAX_ADMISSIONS, Snapshot, Snapshots
 from tallygate.aws.settings import AuthorizerSettings
 from tallygate.core.gate import Partition
+from tallygate.core.gate_view import GateView
+from tallygate.core.snapshots import MAX_ADMISSIONS, Snapshot, Snapshots
 from tallygate.core.usage import Admission
 
 

@@ -19,6 +19,7 @@ from types import ModuleType
 ROOT = Path(__file__).parent.parent.parent
 MODULES = (
     "tallygate.core.consume",
+    "tallygate.core.counting",
     "tallygate.core.tally",
     "tallygate.core.publish",
     "tallygate.core.fold",

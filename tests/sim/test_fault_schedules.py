@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tallygate.core.consume import Consumer
+from tallygate.core.counting import Counting
 from tallygate.core.seen import SeenPayloads
 from tallygate.core.tally import TallyItem, Update, Written
 from tallygate.sim.faults.campaign import describe, outcome, run, run_seeds, shrink
@@ -86,8 +86,7 @@ def test_schedules_reach_leap_days_year_ends_and_both_sides_of_midnight() -> Non
     assert {"month#2024-02-29", "month#2024-03-01", "month#2025-12-31", "month#2026-01-01"} <= days.keys()
 
 
-# --- it can fail
-# -------------------------------------------------------------------------------------------------------
+# --- it can fail ---
 
 
 def _without_watermarks(tally: MemoryTally, update: Update) -> Written:
@@ -101,8 +100,8 @@ def _without_watermarks(tally: MemoryTally, update: Update) -> Written:
 BREAKS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "an update is applied whatever was before": lambda patch: patch.setattr(MemoryTally, "add", _without_watermarks),
     "no payload is known": lambda patch: patch.setattr(SeenPayloads, "duplicates", lambda self, writer, batch: set()),
-    "nothing is published": lambda patch: patch.setattr(Consumer, "_publish", lambda *arguments: False),
-    "nothing is ranked": lambda patch: patch.setattr(Consumer, "_rank", lambda *arguments: None),
+    "nothing is published": lambda patch: patch.setattr(Counting, "_publish", lambda *arguments: False),
+    "nothing is ranked": lambda patch: patch.setattr(Counting, "_rank", lambda *arguments: None),
 }
 
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-from tallygate.core.consume import Came, Consumer, ConsumerSettings, Given
+from tallygate.core.consume import Consumer
+from tallygate.core.counting import Came, CountingSettings, Given
 from tallygate.core.payload import Record
 from tallygate.core.periods import DAY_MS
 from tallygate.core.seen import SeenPayloads
@@ -54,7 +55,7 @@ class Container:
         self._stopped = threading.Semaphore(0)
         self._failed: BaseException | None = None
         self._consumer = Consumer(
-            ConsumerSettings(home.name, homes, schedule.publish, keep_items_seconds=8 * DAY_MS // 1000),
+            CountingSettings(home.name, homes, schedule.publish, keep_items_seconds=8 * DAY_MS // 1000),
             _Calls(home.tally, self._call),
             _Calls(home.gate, self._call),
             _Calls(home.rejects, self._call),

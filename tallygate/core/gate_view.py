@@ -4,9 +4,9 @@ when it cannot be read."""
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from functions.authorizer.snapshots import Snapshot, Snapshots
 from tallygate.core.gate import Gate, Partition, Reading
 from tallygate.core.plans import OnUnavailable, Plan, strictest_on_unavailable
+from tallygate.core.snapshots import Snapshot, Snapshots
 
 PLANS_GOOD_MS: Final = 30_000
 """A changed plan holds everywhere within this."""

@@ -1,0 +1,37 @@
+"""The limiter of one container: what it knows of a caller, a plan, and the decision; and what it then remembers."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tallygate.core.decide import TUNING, Decision, Request, Tuning, decide
+from tallygate.core.gate_view import usable
+from tallygate.core.names import Kind
+from tallygate.core.plans import Plan
+from tallygate.core.snapshots import Snapshot
+from tallygate.core.usage import Admission, Usage
+
+UNAVAILABLE: Final = Decision(refusal="unavailable", retry_after_seconds=5)
+
+
+class Limiter:
+    """Holds callers to their plans. `home` counts this region's calls."""
+
+    def __init__(self, home: str, tuning: Tuning = TUNING) -> None:
+        self._home = home
+        self._tuning = tuning
+
+    def decide(self, id: str, at_ms: int, units: int, snapshots: Mapping[Kind, Snapshot], plan: Plan) -> Decision:
+        """Decide on the call `id` of `units`, charged to the identifiers of `snapshots`, and remember it there. Where
+        one of them could not be read for too long, `plan` says what happens."""
+        known: dict[Kind, Usage] = {
+            kind: snapshot.usage() for kind, snapshot in snapshots.items() if usable(snapshot, at_ms) is not None
+        }
+        if len(known) < len(snapshots) and plan.on_unavailable == "deny":
+            return UNAVAILABLE
+        decision = decide(Request(id, self._home, units, tuple(known)), known, plan, at_ms, self._tuning)
+        is_far = decision.allowed and decision.is_below(self._tuning.reuse_below_percent)
+        for snapshot in snapshots.values():
+            snapshot.good_until_ms = snapshot.read_ms + self._tuning.reuse_ms if is_far else 0
+            if decision.allowed and units:
+                snapshot.admit(Admission(at_ms, units))
+        return decision
