@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from tallygate.core.marks import is_significant
+from tallygate.core.names import MONTH_SK
 from tallygate.core.plans import Window
 from tallygate.core.tally import ItemKey, TallyItem
+from tallygate.core.usage import HomeUsage
 
 PublishMode = Literal["marks", "every"]
 
@@ -70,3 +72,19 @@ def publication_of(
 ) -> Publication:
     """`at_ms` is the flush less the mean delay: older calls are still on their way when newer ones are counted."""
     return Publication(key.pk, key.sk, home, item, rate_milli, flushed_ms - lag_ms, lag_ms, expires_seconds)
+
+
+def usage_of(publication: Publication) -> HomeUsage:
+    """What a region reads of a publication: the same as from its row in the gate."""
+    item = publication.item
+    return HomeUsage(
+        home=publication.home,
+        month=publication.period.removeprefix(MONTH_SK),
+        units=item.units,
+        charged=item.charged,
+        denied=item.denied,
+        days=item.days,
+        rate_milli=publication.rate_milli,
+        at_ms=publication.at_ms,
+        lag_ms=publication.lag_ms,
+    )

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tallygate.core.publish import publication_of, rate_milli, should_publish
+from tallygate.aws.gate_rows import home_usage
+from tallygate.aws.rows import gate_row
+from tallygate.core.publish import publication_of, rate_milli, should_publish, usage_of
 from tallygate.core.tally import ItemKey, TallyItem
 
 CAPS = {"day": 100}
@@ -60,3 +62,9 @@ def test_every_charged_flush_is_due_when_asked_for_and_no_other() -> None:
     assert should_publish(_item(5), _item(6), CAPS, {7: 1}, 1, "every")  # type: ignore[arg-type]
     assert not should_publish(_item(5), _item(5), CAPS, {}, 1, "every")  # type: ignore[arg-type]
     assert not should_publish(_item(5), _item(6), None, {7: 1}, 1, "every")
+
+
+def test_a_publication_reads_as_its_row_does() -> None:
+    item = TallyItem(units=9, charged=5, denied=3, days={6: 1, 7: 4}, epoch=0)
+    publication = publication_of(ItemKey("ip#a", "month#2026-11"), "us-east-1", item, 7, 100_000, 4_000, 99)
+    assert usage_of(publication) == home_usage(gate_row(publication))
