@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from tallygate.access_log.entry import Skipped
 from tallygate.aws.usage_reader import UsageReader
 from tallygate.cli.demo_report import DemoReport, skipped_lines
 from tallygate.cli.failures import Failure
@@ -26,7 +27,7 @@ from tallygate.cli.world import (
     start,
     world_directory,
 )
-from tallygate.demo.access_log import LogLine, Skipped, read_log
+from tallygate.demo.access_log import LogLine, read_log
 from tallygate.demo.run import run
 from tallygate.demo.sample import SAMPLE, SCRAPER
 from tallygate.demo.sender import NoAnswersError

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tallygate.access_log.entry import Skipped
 from tallygate.cli.output import table
 from tallygate.cli.phases import Phases
 from tallygate.core.names import KINDS
-from tallygate.demo.access_log import Skipped
 from tallygate.demo.comparison import NOTHING, Count, Counts
 from tallygate.demo.quotas import Claim, place
 from tallygate.demo.run import Outcome

@@ -1,22 +1,14 @@
-"""Access logs in the combined format of Apache and nginx, gzip or not, as bytes: a log is in no particular encoding.
+"""Lines of an access log that can be sent again, as calls."""
 
-203.0.113.7 - frank [17/May/2026:10:05:03 +0000] "GET /a HTTP/1.1" 200 512 "http://shop.example/" "Mozilla/5.0"
-"""
-
-import gzip
-import ipaddress
 import re
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-GZIP_MAGIC: Final = b"\x1f\x8b"
-_QUOTED: Final = rb'"((?:[^"\\]|\\.)*)"'
-_LINE: Final = re.compile(
-    rb"(?P<client>\S+) \S+ .+? \[[^\]]+\] " + _QUOTED + rb" \d{3} (?:\d+|-) " + _QUOTED + rb" " + _QUOTED + rb".*"
-)
+from tallygate.access_log.entry import Entry, Skipped, printable
+from tallygate.access_log.reading import LogFile
+
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header may hold (RFC 9110, 5.5); everything above ASCII may."""
 
@@ -35,54 +27,21 @@ class LogLine:
     referer: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A line that cannot, and why."""
-
-    number: int
-    reason: str
-    text: str
-
-
 def read_log(path: Path) -> Iterator[LogLine | Skipped]:
     """Every line of the log at `path` that is not empty, in order. OSError if it cannot be read or is a broken gzip."""
-    with open(path, "rb") as file:
-        packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        file.seek(0)
-        try:
-            lines: Iterable[bytes] = gzip.GzipFile(fileobj=file) if packed else file
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield parse_line(number, line.rstrip(b"\r\n"))
-        except (EOFError, zlib.error) as error:
-            raise OSError(f"{path} is a broken gzip file: {error}") from None
+    for line in LogFile(path):
+        yield line if isinstance(line, Skipped) else sendable(line)
 
 
-def parse_line(number: int, line: bytes) -> LogLine | Skipped:
-    """One line of a log, without its end."""
-    match = _LINE.fullmatch(line)
-    if match is None:
-        return _skipped(number, line, "not in the combined format")
-    client = match["client"].decode("ascii", "replace")
-    if not _is_address(client):
-        return _skipped(number, line, "its client is not an IP address")
-    referer = match[3].strip(b" \t")
-    if _UNSENDABLE.search(referer):
-        return _skipped(number, line, "its Referer has bytes that no header may hold")
-    if len(referer) > MOST_HEADER_BYTES - OTHER_HEADER_BYTES:
-        return _skipped(number, line, f"its Referer is too long for API Gateway: {len(referer):,} bytes")
-    return LogLine(number, client, None if referer in (b"", b"-") else referer)
-
-
-def _is_address(text: str) -> bool:
-    """An address that means something elsewhere too: a zone is an interface of the machine that logged it."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
-
-
-def _skipped(number: int, line: bytes, reason: str) -> Skipped:
-    text = line[:160].decode("utf-8", "backslashreplace")
-    return Skipped(number, reason, "".join(char if char.isprintable() else repr(char)[1:-1] for char in text))
+def sendable(entry: Entry) -> LogLine | Skipped:
+    """The call of a log's entry, if its headers may be sent."""
+    referer = entry.referer
+    if referer is not None:
+        reason = None
+        if _UNSENDABLE.search(referer):
+            reason = "its Referer has bytes that no header may hold"
+        elif len(referer) > MOST_HEADER_BYTES - OTHER_HEADER_BYTES:
+            reason = f"its Referer is too long for API Gateway: {len(referer):,} bytes"
+        if reason is not None:
+            return Skipped(entry.number, reason, printable(referer[:160].decode("utf-8", "backslashreplace")))
+    return LogLine(entry.number, entry.client, referer)

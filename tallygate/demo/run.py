@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tallygate.access_log.entry import Skipped
 from tallygate.aws.usage_reader import UsageReader
 from tallygate.core.plans import Plan
-from tallygate.demo.access_log import LogLine, Skipped
+from tallygate.demo.access_log import LogLine
 from tallygate.demo.calls import Call, calls_of
 from tallygate.demo.comparison import ADMITTED, DENIED, Comparison, Difference, compare
 from tallygate.demo.keys import DemoKey

@@ -5,13 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from tallygate.demo.access_log import LogLine, Skipped, parse_line, read_log
+from tallygate.access_log.entry import Entry, Skipped
+from tallygate.access_log.json_lines import JsonLines
+from tallygate.access_log.reading import parse_line
+from tallygate.demo.access_log import LogLine, read_log, sendable
 from tallygate.demo.oracle import identifiers
 from tallygate.demo.sample import SAMPLE, sample_lines
 
 GOOD = (
     b'203.0.113.7 - frank [17/May/2026:10:05:03 +0000] "GET /a HTTP/1.1" 200 512 "http://shop.example/" "Mozilla/5.0"'
 )
+
+
+def sent(line: bytes) -> LogLine | Skipped:
+    entry = parse_line(3, line, JsonLines())
+    return sendable(entry) if isinstance(entry, Entry) else entry
 
 
 @pytest.mark.parametrize(
@@ -31,7 +39,7 @@ GOOD = (
     ],
 )
 def test_a_line_in_the_combined_format_is_read(line: bytes, client: str, referer: bytes | None) -> None:
-    assert parse_line(3, line) == LogLine(3, client, referer)
+    assert sent(line) == LogLine(3, client, referer)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_a_line_in_the_combined_format_is_read(line: bytes, client: str, referer
     ],
 )
 def test_a_line_that_cannot_be_sent_says_why(line: bytes, reason: str) -> None:
-    skipped = parse_line(3, line)
+    skipped = sent(line)
     assert isinstance(skipped, Skipped)
     assert (skipped.number, skipped.reason) == (3, reason)
     assert skipped.text.isprintable()

@@ -11,13 +11,14 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner, Result
 
+from tallygate.access_log.entry import Skipped
 from tallygate.aws.usage_reader import UsageReader
 from tallygate.cli import main
 from tallygate.config import Config, load
 from tallygate.core.identity import host_of
 from tallygate.core.keys import key_id, mint, stage_of
 from tallygate.core.plans import Limit, Plan
-from tallygate.demo.access_log import LogLine, Skipped, read_log
+from tallygate.demo.access_log import LogLine, read_log
 from tallygate.demo.calls import calls_of, mistyped
 from tallygate.demo.comparison import Comparison, Count, differences
 from tallygate.demo.keys import KEYS_PER_PLAN, DemoKey
