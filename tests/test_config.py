@@ -161,11 +161,11 @@ def test_a_wrong_setting_of_the_service(file: Path, setting: str, value: str, sa
     [
         (
             '[plans.p]\nlimits = [{per = "key", quota = 5, window = "week"}]',
-            'plans.p.limits[0].window: found "week", allowed is "day" or "month"',
+            'plans.p.limits[0].window: found "week", allowed is "minute" or "hour" or "day" or "month"',
         ),
         (
             '[plans.p]\nlimits = [{per = "key", quota = 5}]',
-            'plans.p.limits[0].window: missing, allowed is "day" or "month"',
+            'plans.p.limits[0].window: missing, allowed is "minute" or "hour" or "day" or "month"',
         ),
         (
             '[plans.p]\nlimits = [{per = "key", quota = 0, window = "day"}]',

@@ -9,7 +9,7 @@ from tallygate.core.gate import Gate, ReadFailure
 from tallygate.core.lines import format_timestamp
 from tallygate.core.names import Kind, pk_of
 from tallygate.core.periods import day_of, window_bounds_ms
-from tallygate.core.plans import Window
+from tallygate.core.plans import POLICIES, Policy, Window
 from tallygate.core.usage import HomeUsage
 from tallygate.core.verdict import Verdict
 
@@ -48,11 +48,11 @@ class UsageReport:
         counts, failures = self._counts([pk_of(kind, value) for kind, value in identifiers.items()], now_ms)
         limits: list[dict[str, Any]] = []
         for (kind, value), counted in zip(identifiers.items(), counts, strict=True):
-            caps: Mapping[Window, int | None] = verdict.caps.get(kind) or {"month": None}
+            caps: Mapping[Policy, int | None] = verdict.caps.get(kind) or {"month": None}
             bases = verdict.bases.get(kind, {})
             limits += [
-                _limit(kind, value, window, quota, bases.get(window, {}), counted, now_ms)
-                for window, quota in caps.items()
+                _limit(kind, value, POLICIES[policy], quota, bases.get(POLICIES[policy], {}), counted, now_ms)
+                for policy, quota in caps.items()
             ]
         all_counts = [each for counted in counts for each in counted]
         return {
@@ -107,9 +107,9 @@ def _limit(
     now_ms: int,
 ) -> dict[str, Any]:
     """`bases` is what each home had counted at the last reset: a count in the gate may not have come as far yet."""
-    day = day_of(now_ms)
     by_home = {
-        each.usage.home: max(0, each.usage.charged_in(window, day) - bases.get(each.usage.home, 0)) for each in counted
+        each.usage.home: max(0, each.usage.charged_in(window, now_ms) - bases.get(each.usage.home, 0))
+        for each in counted
     }
     used = sum(by_home.values())
     return {

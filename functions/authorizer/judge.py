@@ -15,7 +15,6 @@ from tallygate.core.identity import UNKNOWN_IP, Identity, identify, is_site
 from tallygate.core.keys import KEY_ID_CHARS, secret_hash, stage_of
 from tallygate.core.limiter import UNAVAILABLE, Limiter
 from tallygate.core.names import INVALID_KEY, Kind, pk_of
-from tallygate.core.periods import day_of
 from tallygate.core.plans import Plan
 from tallygate.core.routes import units_of
 from tallygate.core.snapshots import Snapshot
@@ -128,7 +127,7 @@ class Judge:
         adjusted: Mapping[Kind, Adjustments] | None = None,
         key_fault: KeyFault | None = None,
     ) -> Verdict:
-        caps, bases = effective_limits(plan, adjusted or {}, day_of(call.at_ms)) if plan is not None else ({}, {})
+        caps, bases = effective_limits(plan, adjusted or {}, call.at_ms) if plan is not None else ({}, {})
         return Verdict(
             ip=identity.ip,
             ref=identity.ref,

@@ -31,11 +31,13 @@ from tallygate.core.identity import is_site
 from tallygate.core.lines import MAX_UNITS, format_timestamp
 from tallygate.core.names import INVALID_KEY, Kind
 from tallygate.core.periods import day_of, period_of, window_bounds_ms
-from tallygate.core.plans import WINDOWS, Limit, Plan, Window
+from tallygate.core.plans import COUNTED_WINDOWS, Limit, Plan, Window
 
 EVERYWHERE: Final = "Every region knows within seconds."
 
-window_option = click.option("--window", type=click.Choice(WINDOWS), help="The limit by day, or the one by month.")
+window_option = click.option(
+    "--window", type=click.Choice(COUNTED_WINDOWS), help="The limit by hour, by day, or by month."
+)
 
 
 @click.group()
@@ -237,8 +239,8 @@ def _print(found: _Quota, as_json: bool, **more: Any) -> None:
 
 
 def _document(found: _Quota, limit: Limit) -> dict[str, Any]:
-    day, period = day_of(found.now_ms), period_of(limit.window, day_of(found.now_ms))
-    allowance = found.adjusted.allowance(limit.window, day)
+    period = period_of(limit.window, found.now_ms)
+    allowance = found.adjusted.allowance(limit.window, found.now_ms)
     counted = {home: baseline.units for home, baseline in found.counted(limit.window).items()}
     used = {home: allowance.used(home, units) for home, units in counted.items()}
     effective = limit.quota + allowance.extra

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from tallygate.core.names import Kind
-from tallygate.core.periods import DAY_MS, Day, day_of, period_of
-from tallygate.core.plans import WINDOWS, Caps, Plan, Window
+from tallygate.core.periods import DAY_MS, period_of, window_bounds_ms
+from tallygate.core.plans import COUNTED_WINDOWS, POLICIES, Caps, Plan, Policy, Window
 
 MAX_TOP_UPS: Final = 100
 """Of one identifier in one period: every call reads them, and 4 KB are a read unit."""
@@ -71,11 +71,11 @@ class Adjustments:
     bases: Mapping[str, Mapping[str, Baseline]] = field(default_factory=dict)
     extras: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
-    def allowance(self, window: Window, day: Day) -> Allowance:
-        """The adjustments of the period of `window` that holds `day`."""
+    def allowance(self, window: Window, at_ms: int) -> Allowance:
+        """The adjustments of the period of `window` that holds `at_ms`."""
         if not self.bases and not self.extras:
             return UNCHANGED
-        period = period_of(window, day)
+        period = period_of(window, at_ms)
         return Allowance(self.bases.get(period, {}), sum(self.extras.get(period, {}).values()))
 
     def reset(self, counted: Mapping[Window, Mapping[str, Baseline]], now_ms: int) -> "Adjustments":
@@ -84,7 +84,7 @@ class Adjustments:
         kept = self._kept(now_ms)
         bases = dict(kept.bases)
         for window, homes in counted.items():
-            period = period_of(window, day_of(now_ms))
+            period = period_of(window, now_ms)
             before = bases.get(period, {})
             raised = {home: max(before.get(home, base), base) for home, base in homes.items() if base.units}
             if raised:
@@ -101,15 +101,20 @@ class Adjustments:
                 if units != top_up.units or not period.startswith(f"{window}#"):
                     raise IdTakenError(top_up.id, units, period)
                 return self
-        period = period_of(window, day_of(now_ms))
+        period = period_of(window, now_ms)
         top_ups = {**kept.extras.get(period, {}), top_up.id: top_up.units}
         if len(top_ups) > MAX_TOP_UPS:
             raise TooManyTopUpsError(period)
         return Adjustments(kept.bases, {**kept.extras, period: top_ups})
 
     def _kept(self, now_ms: int) -> "Adjustments":
-        """Those of the periods of today and yesterday: others have been over for a day at least."""
-        periods = {period_of(window, day_of(at_ms)) for window in WINDOWS for at_ms in (now_ms, now_ms - DAY_MS)}
+        """Those of the current periods, of the ones before, which rolling limits still count, and of a day ago: others
+        have been over for a day at least."""
+        periods = set()
+        for window in COUNTED_WINDOWS:
+            start_ms, _ = window_bounds_ms(window, now_ms)
+            periods |= {period_of(window, at_ms) for at_ms in (now_ms, start_ms - 1)}
+            periods |= {period_of(window, now_ms - DAY_MS)}
         return Adjustments(
             {period: homes for period, homes in self.bases.items() if period in periods},
             {period: top_ups for period, top_ups in self.extras.items() if period in periods},
@@ -127,15 +132,16 @@ def is_top_up_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def effective_limits(plan: Plan, adjustments: Mapping[Kind, Adjustments], day: Day) -> tuple[Caps, Bases]:
+def effective_limits(plan: Plan, adjustments: Mapping[Kind, Adjustments], at_ms: int) -> tuple[Caps, Bases]:
     """The limits of `plan` with top-ups, for each kind in `adjustments`; and the baselines from which they count."""
-    caps: dict[Kind, dict[Window, int]] = {}
+    caps: dict[Kind, dict[Policy, int]] = {}
     bases: dict[Kind, dict[Window, dict[str, int]]] = {}
     quotas = plan.caps()
     for kind, adjusted in adjustments.items():
-        for window, quota in quotas.get(kind, {}).items():
-            allowance = adjusted.allowance(window, day)
-            caps.setdefault(kind, {})[window] = quota + allowance.extra
+        for policy, quota in quotas.get(kind, {}).items():
+            window = POLICIES[policy]
+            allowance = adjusted.allowance(window, at_ms)
+            caps.setdefault(kind, {})[policy] = quota + allowance.extra
             if allowance.bases:
                 units = {home: baseline.units for home, baseline in allowance.bases.items()}
                 bases.setdefault(kind, {})[window] = units
@@ -146,6 +152,9 @@ def marked_caps(caps: Caps, bases: Bases, home: str) -> Caps:
     """The caps of a usage line: limits in terms of what `home` counts, so that its marks lie in what is left since the
     reset, and one of them at the limit itself."""
     return {
-        kind: {window: limit + bases.get(kind, {}).get(window, {}).get(home, 0) for window, limit in windows.items()}
-        for kind, windows in caps.items()
+        kind: {
+            policy: limit + bases.get(kind, {}).get(POLICIES[policy], {}).get(home, 0)
+            for policy, limit in policies.items()
+        }
+        for kind, policies in caps.items()
     }

@@ -18,8 +18,8 @@ from typing import Final, Literal
 
 from tallygate.core.adjustments import Allowance
 from tallygate.core.names import Kind
-from tallygate.core.periods import SECOND_MS, day_of, window_bounds_ms
-from tallygate.core.plans import Limit, Plan
+from tallygate.core.periods import SECOND_MS, window_bounds_ms
+from tallygate.core.plans import Limit, Plan, Window
 from tallygate.core.usage import HomeUsage, Usage
 
 Refusal = Literal["quota", "key", "unavailable"]
@@ -125,12 +125,11 @@ def seconds_until(at_ms: int, now_ms: int) -> int:
 
 def _check(limit: Limit, usage: Usage, request: Request, now_ms: int, tuning: Tuning) -> Checked:
     start_ms, end_ms = window_bounds_ms(limit.window, now_ms)
-    day = day_of(now_ms)
-    allowance = usage.adjustments.allowance(limit.window, day)
+    allowance = usage.adjustments.allowance(limit.window, now_ms)
     limit = replace(limit, quota=limit.quota + allowance.extra)
-    counted = sum(allowance.used(row.home, row.charged_in(limit.window, day)) for row in usage.homes)
+    counted = sum(allowance.used(row.home, row.charged_in(limit.window, now_ms)) for row in usage.homes)
     engaged = counted * 100 >= limit.quota * tuning.engage_percent
-    estimate = _estimate(usage, allowance, request.home, start_ms, now_ms, tuning, engaged=engaged)
+    estimate = _estimate(usage, limit.window, allowance, request.home, start_ms, now_ms, tuning, engaged=engaged)
     checked = Checked(limit, counted + int(estimate.uncounted), end_ms - start_ms, end_ms)
     if not request.units:
         return checked
@@ -155,9 +154,17 @@ class _Estimate:
 
 
 def _estimate(
-    usage: Usage, allowance: Allowance, here: str, start_ms: int, now_ms: int, tuning: Tuning, *, engaged: bool
+    usage: Usage,
+    window: Window,
+    allowance: Allowance,
+    here: str,
+    start_ms: int,
+    now_ms: int,
+    tuning: Tuning,
+    *,
+    engaged: bool,
 ) -> _Estimate:
-    newest = usage.newest()
+    newest = usage.newest(window)
     uncounted, held_off, until_ms = 0.0, 0.0, 0
     for home in dict.fromkeys((here, *newest)):
         row = newest.get(home, HomeUsage(home, ""))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tallygate.core.lines import UsageLine
 from tallygate.core.names import ALL_PREFIX, COUNTER_PREFIX, EPOCH_SK, HOUR_SK, MONTH_SK, Kind, pk_of
 from tallygate.core.periods import day_of, hour_of
-from tallygate.core.plans import Window
+from tallygate.core.plans import Policy
 from tallygate.core.tally import Contribution, Delta, ItemKey
 
 
@@ -22,7 +22,7 @@ class ItemFold:
 
     kind: Kind | None
     contributions: list[Contribution] = field(default_factory=list)
-    caps: Mapping[Window, int] | None = None
+    caps: Mapping[Policy, int] | None = None
     caps_of: tuple[int, str] = (-1, "")
     expires_seconds: int | None = None
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from tallygate.core.names import KINDS, Kind
-from tallygate.core.plans import WINDOWS, Caps, Window
+from tallygate.core.plans import POLICIES, WINDOWS, Caps, Policy
 
 MAX_VALUE_BYTES: Final = 512
 """Longest identifier or id taken, in UTF-8. A host name has at most 253 (RFC 1035), a partition key 2,048: nothing
@@ -202,17 +202,20 @@ def _charge(value: object) -> tuple[Kind, ...]:
     return tuple(value)
 
 
-def _caps(value: object) -> dict[Kind, dict[Window, int]]:
+def _caps(value: object) -> dict[Kind, dict[Policy, int]]:
     if not isinstance(value, dict):
         raise InvalidLineError("caps is not an object")
-    caps: dict[Kind, dict[Window, int]] = {}
-    for kind, windows in value.items():
-        if kind not in KINDS or not isinstance(windows, dict):
+    caps: dict[Kind, dict[Policy, int]] = {}
+    for kind, policies in value.items():
+        if kind not in KINDS or not isinstance(policies, dict):
             raise InvalidLineError(f"caps names something other than {', '.join(KINDS)}")
-        for window, quota in windows.items():
-            if window not in WINDOWS or type(quota) is not int or quota < 0:
-                raise InvalidLineError(f"caps of {kind} is not an object of {', '.join(WINDOWS)} and whole numbers")
-        caps[kind] = dict(windows)
+        for policy, quota in policies.items():
+            if policy not in POLICIES or type(quota) is not int or quota < 0:
+                windows = ", ".join(WINDOWS)
+                raise InvalidLineError(
+                    f"caps of {kind} is not an object of {windows} (or these -soft) and whole numbers"
+                )
+        caps[kind] = dict(policies)
     return caps
 
 

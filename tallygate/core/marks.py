@@ -9,7 +9,7 @@ below 100 has a mark at every call where its steps are shorter than one.
 from collections.abc import Mapping
 from typing import Final
 
-from tallygate.core.plans import Window
+from tallygate.core.plans import Policy
 
 COARSE_PERCENT: Final = 5
 FINE_FROM_PERCENT_ONE_HOME: Final = 90
@@ -39,7 +39,7 @@ def crosses(before: int, after: int, quota: int, homes: int = 1) -> bool:
 
 
 def is_significant(
-    before: Mapping[Window, int], after: Mapping[Window, int], caps: Mapping[Window, int], homes: int
+    before: Mapping[Policy, int], after: Mapping[Policy, int], caps: Mapping[Policy, int], homes: int
 ) -> bool:
-    """Whether any limit of `caps` passed a mark; `before` and `after` are units charged in each window."""
-    return any(crosses(before[window], after[window], quota, homes) for window, quota in caps.items())
+    """Whether any limit of `caps` passed a mark; `before` and `after` are units charged in the window of each."""
+    return any(crosses(before[policy], after[policy], quota, homes) for policy, quota in caps.items())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from tallygate.core.names import DAY_PERIOD, MONTH_SK
+from tallygate.core.names import DAY_PERIOD, HOUR_SK, MINUTE_PERIOD, MONTH_SK
 from tallygate.core.plans import Window
 
 SECOND_MS: Final = 1_000
@@ -70,14 +70,26 @@ def month_before(at_ms: int) -> str:
     return day_of(day_of(at_ms).month_start_ms - 1).month
 
 
-def period_of(window: Window, day: Day) -> str:
-    """Name of the period of `window` that holds `day`: `day#2026-11-20`, `month#2026-11`."""
+def period_of(window: Window, at_ms: int) -> str:
+    """Name of the period of `window` that contains `at_ms`: `minute#2026-11-20T14:05`, `hour#2026-11-20T14`,
+    `day#2026-11-20`, `month#2026-11`."""
+    if window == "hour":
+        return HOUR_SK + hour_of(at_ms)
+    if window == "minute":
+        return f"{MINUTE_PERIOD}{hour_of(at_ms)}:{at_ms % HOUR_MS // MINUTE_MS:02d}"
+    day = day_of(at_ms)
     return f"{DAY_PERIOD}{day.month}-{day.number:02d}" if window == "day" else f"{MONTH_SK}{day.month}"
 
 
 def window_bounds_ms(window: Window, at_ms: int) -> tuple[int, int]:
     """Start (inclusive) and end (exclusive), in ms, of the calendar window that contains `at_ms`."""
-    day = day_of(at_ms)
-    if window == "day":
-        return day.start_ms, day.start_ms + DAY_MS
-    return day.month_start_ms, day.month_end_ms
+    if window == "month":
+        day = day_of(at_ms)
+        return day.month_start_ms, day.month_end_ms
+    length_ms = _LENGTHS_MS[window]
+    start_ms = at_ms - at_ms % length_ms
+    return start_ms, start_ms + length_ms
+
+
+_LENGTHS_MS: Final[dict[Window, int]] = {"minute": MINUTE_MS, "hour": HOUR_MS, "day": DAY_MS}
+"""A UTC day has no leap second here: the clocks that are read here smear it or repeat it."""

@@ -6,44 +6,81 @@ from typing import Final, Literal, get_args
 
 from tallygate.core.names import Kind
 
-Window = Literal["day", "month"]
+Window = Literal["minute", "hour", "day", "month"]
 WINDOWS: Final[tuple[Window, ...]] = get_args(Window)
+COUNTED_WINDOWS: Final[tuple[Window, ...]] = ("hour", "day", "month")
+"""Those whose use the homes count. That of a minute is over before it is counted: each container goes by what it
+admitted itself, and by the rate that the homes publish."""
+Policy = Literal["minute", "hour", "day", "month", "minute-soft", "hour-soft", "day-soft", "month-soft"]
+"""One limit among those of an identifier: its window, and whether it only warns."""
+POLICIES: Final[Mapping[Policy, Window]] = {
+    "minute": "minute",
+    "hour": "hour",
+    "day": "day",
+    "month": "month",
+    "minute-soft": "minute",
+    "hour-soft": "hour",
+    "day-soft": "day",
+    "month-soft": "month",
+}
 OnUnavailable = Literal["allow", "deny"]
 ON_UNAVAILABLE: Final[tuple[OnUnavailable, ...]] = get_args(OnUnavailable)
 
-Caps = Mapping[Kind, Mapping[Window, int]]
-"""Limits of one call with their top-ups, in units: `{"key": {"month": 100000}}`. With the baselines of its home
-(`adjustments.marked_caps`) they travel in the usage line, so that the consumer knows every mark without a read."""
+Caps = Mapping[Kind, Mapping[Policy, int]]
+"""Limits of one call with their top-ups, in units: `{"key": {"month": 100000, "day-soft": 8000}}`. With the baselines
+of its home (`adjustments.marked_caps`) they travel in the usage line, so that the consumer knows every mark without a
+read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `quota` units per identifier of kind `per` in each calendar `window` (UTC)."""
+    """At most `quota` units per identifier of kind `per` in each calendar `window` (UTC). A `rolling` one also counts
+    the window before, the less the more of this one has passed. A `soft` one warns, and never refuses."""
 
     per: Kind
     quota: int
     window: Window
+    rolling: bool = False
+    soft: bool = False
+
+    @property
+    def policy(self) -> Policy:
+        return _SOFT[self.window] if self.soft else self.window
 
     @property
     def name(self) -> str:
-        """Name of the policy in headers and problem bodies, e.g. `ip-day`."""
-        return f"{self.per}-{self.window}"
+        """Name of the policy in headers and problem bodies, e.g. `ip-day`; of a soft one `ip-day-soft`. A plan has
+        each name once."""
+        return f"{self.per}-{self.policy}"
+
+
+_SOFT: Final[Mapping[Window, Policy]] = {
+    "minute": "minute-soft",
+    "hour": "hour-soft",
+    "day": "day-soft",
+    "month": "month-soft",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A named set of limits. The one plan with `anonymous` governs calls without a key, per IP and per Referer; all
-    others govern keys. `on_unavailable` says what happens when usage cannot be read and no recent snapshot is left."""
+    others govern keys. `on_unavailable` says what happens when usage cannot be read and no recent snapshot is left.
+
+    `burst` is the most units of one identifier that one container admits within a second. A plan in `shadow` is decided
+    by and logged, but refuses nobody, and its callers see nothing of it."""
 
     name: str
     limits: tuple[Limit, ...]
     anonymous: bool = False
     on_unavailable: OnUnavailable = "allow"
+    burst: int | None = None
+    shadow: bool = False
 
-    def caps(self) -> dict[Kind, dict[Window, int]]:
-        caps: dict[Kind, dict[Window, int]] = {}
+    def caps(self) -> dict[Kind, dict[Policy, int]]:
+        caps: dict[Kind, dict[Policy, int]] = {}
         for limit in self.limits:
-            caps.setdefault(limit.per, {})[limit.window] = limit.quota
+            caps.setdefault(limit.per, {})[limit.policy] = limit.quota
         return caps
 
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol
 
 from tallygate.core.marks import is_significant
 from tallygate.core.names import MONTH_SK
-from tallygate.core.plans import Window
+from tallygate.core.plans import Policy
 from tallygate.core.tally import ItemKey, TallyItem
 from tallygate.core.usage import HomeUsage
 
@@ -45,7 +45,7 @@ class GateWriter(Protocol):
 def should_publish(
     before: TallyItem,
     after: TallyItem,
-    caps: Mapping[Window, int] | None,
+    caps: Mapping[Policy, int] | None,
     days: Mapping[int, int],
     homes: int,
     mode: PublishMode,

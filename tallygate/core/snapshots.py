@@ -7,6 +7,7 @@ from typing import Final
 
 from tallygate.core.adjustments import UNADJUSTED, Adjustments
 from tallygate.core.gate import Partition
+from tallygate.core.plans import COUNTED_WINDOWS
 from tallygate.core.usage import Admission, Usage
 
 MAX_SNAPSHOTS: Final = 4_096
@@ -36,9 +37,10 @@ class Snapshot:
     def renew(self, partition: Partition, home: str, now_ms: int) -> None:
         """Take over what was read. Admissions that `home` has counted are forgotten."""
         self.partition, self.read_ms, self.good_until_ms = partition, now_ms, 0
-        newest = Usage(partition.homes).newest().get(home)
-        if newest is not None:
-            self.admitted = [admission for admission in self.admitted if admission.at_ms > newest.at_ms]
+        usage = Usage(partition.homes)
+        counted_ms = [newest[home].at_ms for window in COUNTED_WINDOWS if home in (newest := usage.newest(window))]
+        if counted_ms:  # hours may be told further than days, or less far
+            self.admitted = [admission for admission in self.admitted if admission.at_ms > min(counted_ms)]
 
     def admit(self, admission: Admission) -> None:
         """Remember an admission. Of many, the two oldest become one at the time of the earlier: where it matters

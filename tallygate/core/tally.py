@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 from tallygate.core.lines import UsageLine
 from tallygate.core.periods import HOUR_MS
-from tallygate.core.plans import Window
+from tallygate.core.plans import POLICIES, Policy
 
 
 class ItemKey(NamedTuple):
@@ -58,9 +58,9 @@ class TallyItem:
     epoch: int = 0
     shares: Mapping[str, int] = field(default_factory=dict)
 
-    def charged_in(self, caps: Iterable[Window], day: int) -> dict[Window, int]:
-        """Units charged in each window of `caps`; `day` picks the day of the month."""
-        return {window: self.charged if window == "month" else self.days.get(day, 0) for window in caps}
+    def charged_in(self, policies: Iterable[Policy], day: int) -> dict[Policy, int]:
+        """Units charged in the window of each of `policies`; `day` picks the day of the month."""
+        return {policy: self.charged if POLICIES[policy] == "month" else self.days.get(day, 0) for policy in policies}
 
 
 @dataclass(frozen=True, slots=True)

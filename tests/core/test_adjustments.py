@@ -22,13 +22,12 @@ from tallygate.core.adjustments import (
 from tallygate.core.decide import Decision, Request, decide
 from tallygate.core.headers import rate_limit_headers
 from tallygate.core.marks import crosses
-from tallygate.core.periods import DAY_MS, day_of
-from tallygate.core.plans import WINDOWS, Limit, Plan, Window
+from tallygate.core.periods import DAY_MS, HOUR_MS, day_of, hour_of
+from tallygate.core.plans import COUNTED_WINDOWS, Limit, Plan, Window
 from tallygate.core.usage import Admission, HomeUsage, Usage
 
 HERE, AWAY = "us-east-1", "eu-west-1"
 NOON = 1_795_176_000_000  # 2026-11-20T12:00:00Z
-DAY = day_of(NOON)
 CALL = Request("request-1", HERE, 1, ("key",))
 
 
@@ -46,6 +45,8 @@ def judged(
     request: Request = CALL,
     now_ms: int = NOON,
 ) -> Decision:
+    if window == "hour":
+        rows = tuple(replace(each, month="", days={}, hour=hour_of(NOON)) for each in rows)
     usage = Usage(rows, admitted, adjustments)
     return decide(request, {"key": usage}, Plan("plan", (Limit("key", quota, window),)), now_ms)
 
@@ -56,7 +57,7 @@ def counted(here: int, away: int = 0, at_ms: int = NOON) -> dict[str, Baseline]:
 
 quotas = st.integers(1, 2_000)
 counts = st.integers(0, 5_000)
-windows = st.sampled_from(WINDOWS)
+windows = st.sampled_from(COUNTED_WINDOWS)
 times = st.integers(NOON - DAY_MS, NOON)
 admissions = st.lists(st.builds(Admission, times, st.integers(1, 200)), max_size=5).map(tuple)
 adjustments = st.builds(
@@ -111,7 +112,7 @@ def test_nothing_is_refused_for_an_adjustment(
 def test_a_published_count_at_the_effective_limit_refuses(
     adjusted: Adjustments, quota: int, since_here: int, window: Window, request: Request, beyond: int
 ) -> None:
-    allowance = adjusted.allowance(window, DAY)
+    allowance = adjusted.allowance(window, NOON)
     since_away = max(0, quota + allowance.extra - since_here) + beyond
     at_limit = (
         row(allowance.base(HERE).units + since_here),
@@ -162,11 +163,11 @@ def test_a_reset_of_the_day_leaves_the_month_as_it_is() -> None:
     assert not judged(adjusted, 200, row(200), window="month").allowed
 
 
-@pytest.mark.parametrize(("window", "later_ms"), [("day", DAY_MS), ("month", 31 * DAY_MS)])
+@pytest.mark.parametrize(("window", "later_ms"), [("hour", HOUR_MS), ("day", DAY_MS), ("month", 31 * DAY_MS)])
 def test_an_adjustment_ends_with_its_period(window: Window, later_ms: int) -> None:
     adjusted = Adjustments().reset({window: counted(200)}, NOON).topped_up(window, TopUp("a", 50), NOON)
-    assert adjusted.allowance(window, DAY) == Allowance({HERE: Baseline(200, NOON)}, 50)
-    assert adjusted.allowance(window, day_of(NOON + later_ms)) == Allowance()
+    assert adjusted.allowance(window, NOON) == Allowance({HERE: Baseline(200, NOON)}, 50)
+    assert adjusted.allowance(window, NOON + later_ms) == Allowance()
 
 
 @given(st.lists(st.tuples(counts, counts, times), min_size=1, max_size=4), st.randoms())
@@ -182,7 +183,7 @@ def test_resets_at_the_same_time_come_to_the_one_that_forgives_most(
     shuffled = resets.copy()
     random.shuffle(shuffled)
     assert after(shuffled) == after(resets) == after([*resets, *resets])
-    allowance = after(resets).allowance("day", DAY)
+    allowance = after(resets).allowance("day", NOON)
     assert (allowance.base(HERE).units, allowance.base(AWAY).units) == (
         max(here for here, _, _ in resets),
         max(away for _, away, _ in resets),
@@ -198,7 +199,7 @@ def test_a_top_up_counts_once_however_often_it_is_asked_for(asked: list[str], wi
     adjusted = Adjustments()
     for id in asked:
         adjusted = adjusted.topped_up(window, TopUp(id, worth[id]), NOON)
-    assert adjusted.allowance(window, DAY).extra == sum(worth[id] for id in set(asked))
+    assert adjusted.allowance(window, NOON).extra == sum(worth[id] for id in set(asked))
 
 
 def test_a_top_up_asked_for_again_after_midnight_is_the_same() -> None:
@@ -223,7 +224,7 @@ def test_there_are_not_more_top_ups_than_a_call_can_read() -> None:
     with pytest.raises(TooManyTopUpsError, match="month#2026-11"):
         adjusted.topped_up("month", TopUp("one-more", 1), NOON)
     assert adjusted.topped_up("month", TopUp("top-up-0", 1), NOON) is adjusted
-    assert adjusted.topped_up("day", TopUp("one-more", 1), NOON).allowance("day", DAY).extra == 1
+    assert adjusted.topped_up("day", TopUp("one-more", 1), NOON).allowance("day", NOON).extra == 1
 
 
 def test_what_is_over_is_dropped_with_the_next_change() -> None:
@@ -234,7 +235,9 @@ def test_what_is_over_is_dropped_with_the_next_change() -> None:
     later = tomorrow.topped_up("day", TopUp("b", 5), NOON + 2 * DAY_MS)
     assert set(later.bases) == {"day#2026-11-21", "month#2026-11"}
     assert set(later.extras) == {"day#2026-11-22", "month#2026-11"}
-    assert later.reset({}, NOON + 40 * DAY_MS) == Adjustments()
+    december = later.reset({}, NOON + 40 * DAY_MS)  # in which a rolling limit may still count November
+    assert (set(december.bases), set(december.extras)) == ({"month#2026-11"}, {"month#2026-11"})
+    assert later.reset({}, NOON + 80 * DAY_MS) == Adjustments()
 
 
 @pytest.mark.parametrize(
@@ -248,7 +251,7 @@ def test_an_id_is_short_and_plain(id: str, good: bool) -> None:
 def test_limits_of_a_call_have_top_ups_in_them_and_marks_the_baseline_of_their_home() -> None:
     plan = Plan("plan", (Limit("ip", 200, "day"), Limit("ref", 2_000, "day"), Limit("key", 5, "day")), anonymous=True)
     adjusted = Adjustments().reset({"day": counted(150, 40)}, NOON).topped_up("day", TopUp("a", 50), NOON)
-    caps, bases = effective_limits(plan, {"ip": adjusted, "ref": Adjustments()}, DAY)
+    caps, bases = effective_limits(plan, {"ip": adjusted, "ref": Adjustments()}, NOON)
     assert caps == {"ip": {"day": 250}, "ref": {"day": 2_000}}
     assert bases == {"ip": {"day": {HERE: 150, AWAY: 40}}}
     assert marked_caps(caps, bases, HERE) == {"ip": {"day": 400}, "ref": {"day": 2_000}}

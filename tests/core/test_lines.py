@@ -71,7 +71,10 @@ def test_what_is_printed_is_what_is_read(line: UsageLine) -> None:
         ({"charge": [["ip"]]}, "charge is not a list of ip, ref, key, each once at most"),
         ({"charge": ["key"]}, "charge names key, which the line does not have"),
         ({"caps": []}, "caps is not an object"),
-        ({"caps": {"ip": {"day": "many"}}}, "caps of ip is not an object of day, month and whole numbers"),
+        (
+            {"caps": {"ip": {"day": "many"}}},
+            "caps of ip is not an object of minute, hour, day, month (or these -soft) and whole numbers",
+        ),
         ({"verdict": "quota"}, "a refused call has units"),
         ({"idem": 7}, "idem is not a non-empty string"),
         ({"ctr": {}}, "ctr is not a list of at most 50 increments"),

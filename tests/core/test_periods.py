@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallygate.core.periods import day_of, hour_of, month_before, period_of, window_bounds_ms
+from tallygate.core.plans import WINDOWS
 
 times = st.integers(min_value=0, max_value=4_102_444_800_000 * 3)
 
@@ -24,7 +25,15 @@ def test_a_period_is_the_calendars_own(at_ms: int) -> None:
     assert (day.month, day.number) == (f"{at:%Y-%m}", at.day)
     assert day.start_ms == _ms(midnight)
     assert hour_of(at_ms) == f"{at:%Y-%m-%dT%H}"
-    assert (period_of("day", day), period_of("month", day)) == (f"day#{at:%Y-%m-%d}", f"month#{at:%Y-%m}")
+    assert [period_of(window, at_ms) for window in WINDOWS] == [
+        f"minute#{at:%Y-%m-%dT%H:%M}",
+        f"hour#{at:%Y-%m-%dT%H}",
+        f"day#{at:%Y-%m-%d}",
+        f"month#{at:%Y-%m}",
+    ]
+    minute, hour = at.replace(second=0, microsecond=0), at.replace(minute=0, second=0, microsecond=0)
+    assert window_bounds_ms("minute", at_ms) == (_ms(minute), _ms(minute + timedelta(minutes=1)))
+    assert window_bounds_ms("hour", at_ms) == (_ms(hour), _ms(hour + timedelta(hours=1)))
     assert window_bounds_ms("day", at_ms) == (_ms(midnight), _ms(midnight + timedelta(days=1)))
     assert window_bounds_ms("month", at_ms) == (_ms(first), _ms(following))
     if at_ms >= 32 * 86_400_000:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from tallygate.core.lines import Increment, UsageLine, format_line
 from tallygate.core.names import Kind
 from tallygate.core.periods import DAY_MS, HOUR_MS, MINUTE_MS
-from tallygate.core.plans import Window
+from tallygate.core.plans import Policy
 from tallygate.core.publish import PublishMode
 
 WINDOW_MS: Final = HOUR_MS
@@ -127,7 +127,7 @@ class Schedule:
     scatter: int
 
 
-def caps_of(kind: str, value: str) -> dict[Window, int]:
+def caps_of(kind: str, value: str) -> dict[Policy, int]:
     """The limits of an identifier: always the same, from its name; small, so that many marks are crossed."""
     quota = (10, 60, 1000)[len(value) % 3]
     return {"day": quota} if kind == "ref" else {"day": quota, "month": 4 * quota}
