@@ -16,7 +16,6 @@ from tallygate.core.adjustments import effective_limits
 from tallygate.core.decide import Decision
 from tallygate.core.limiter import Limiter
 from tallygate.core.names import Kind, pk_of
-from tallygate.core.periods import day_of
 from tallygate.core.plans import Plan
 from tallygate.core.verdict import STATUS, Verdict
 from tallygate.sim.traffic.containers import Container, Containers, Payload
@@ -84,7 +83,7 @@ class World:
         id = f"{self.calls:x}"
         decision = container.limiter.decide(id, at_ms, call.units, snapshots, call.plan)
         caps, bases = effective_limits(
-            call.plan, {kind: snapshot.adjustments for kind, snapshot in snapshots.items()}, day_of(at_ms)
+            call.plan, {kind: snapshot.adjustments for kind, snapshot in snapshots.items()}, at_ms
         )
         identifiers = dict(call.charge)
         home = self.setup.home_of[region]
