@@ -3,12 +3,13 @@
 import click
 
 from tallygate.cli.simulate_faults import faults
+from tallygate.cli.simulate_traffic import traffic
 
 
 @click.group()
 def simulate() -> None:
-    """Run the real core in simulation: against faults."""
+    """Run the real core in simulation: against faults, and in the traffic of many regions."""
 
 
-for command in (faults,):
+for command in (faults, traffic):
     simulate.add_command(command)

@@ -1,0 +1,139 @@
+"""`tallygate simulate traffic`: how well quotas hold in many regions, beside the counter that one would write first."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import Any, Final
+
+import click
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from tallygate.cli.output import console, json_option, print_json, table
+from tallygate.sim.traffic.bound import bound_percent
+from tallygate.sim.traffic.delays import MODELS
+from tallygate.sim.traffic.report import Figures
+from tallygate.sim.traffic.runs import MOST_CALLS, Conditions, run
+from tallygate.sim.traffic.scenarios import SCENARIOS, Scenario
+
+_SHOWN: Final = {
+    "overshoot_percent": "overshoot, % of quota",
+    "overshoot_mean_percent": "  mean of all callers",
+    "unspent_percent": "unspent, % of quota",
+    "unspent_mean_percent": "  mean of all callers",
+    "refused_under_90_percent": "refused though under 90 %, % of calls",
+    "refused_under_90_calls": "  calls",
+    "enforced_after_p50_seconds": "refused for good after, s, p50",
+    "enforced_after_p99_seconds": "  p99",
+    "replicated_writes": "replicated writes",
+    "tally_writes": "tally writes",
+    "reads": "gate reads",
+    "hottest_reads_per_second": "hottest partition, reads/s",
+    "hottest_writes_per_second": "hottest item, writes/s",
+}
+
+
+def _with_scenarios(command: Callable[..., Any]) -> Callable[..., Any]:
+    width = max(len(name) for name in SCENARIOS)
+    lines = "\n".join(f"      {name:<{width}}  {scenario.what}" for name, scenario in SCENARIOS.items())
+    command.__doc__ = (command.__doc__ or "").replace("{scenarios}", lines.lstrip())
+    return command
+
+
+@click.command()
+@click.option(
+    "--scenario",
+    "names",
+    type=click.Choice([*SCENARIOS, "all"]),
+    metavar="NAME",
+    multiple=True,
+    required=True,
+    help="Which of those above, or `all`; again for several.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed is another chance.")
+@click.option(
+    "--delays",
+    type=click.Choice(list(MODELS)),
+    default="typical",
+    show_default=True,
+    help="How late things are: `bad` has deliveries of up to three minutes.",
+)
+@click.option(
+    "--calls",
+    type=click.IntRange(1, MOST_CALLS),
+    default=MOST_CALLS,
+    show_default=True,
+    help="Stop after so many calls.",
+)
+@json_option
+@_with_scenarios
+def traffic(names: Sequence[str], seed: int, delays: str, calls: int, as_json: bool) -> None:
+    """Hold callers in many regions to their quotas, on a virtual clock.
+
+    The real core decides, counts and publishes, while logs, flushes and replication are late and things go wrong.
+    Beside it, in the same traffic, stands the naive asynchronous counter: every flush published, nothing estimated.
+    Overshoot, and what was left unspent, are those of the worst caller of all who offered more than their quota.
+
+    \b
+    Scenarios:
+      {scenarios}
+
+    \b
+    Examples:
+      tallygate simulate traffic --scenario steady --seed 7
+      tallygate simulate traffic --scenario on-off --scenario step-burst --delays bad --json
+    """
+    chosen = list(SCENARIOS) if "all" in names else list(dict.fromkeys(names))
+    documents = []
+    for name in chosen:
+        scenario = SCENARIOS[name]
+        conditions = Conditions(seed, MODELS[delays], calls=calls)
+        ours, naive = _both(scenario, conditions)
+        bound = bound_percent(scenario.groups(), scenario.setup.start_ms, conditions.delays)
+        documents.append(
+            {
+                "scenario": name,
+                "seed": seed,
+                "delays": delays,
+                "bound_percent": round(bound, 3),
+                "ours": ours.document(),
+                "naive": naive.document(),
+            }
+        )
+        if not as_json:
+            _show(scenario, documents[-1])
+    if as_json:
+        print_json(documents if len(names) > 1 or "all" in names else documents[0])
+
+
+def _both(scenario: Scenario, conditions: Conditions) -> tuple[Figures, Figures]:
+    """The scenario by Tallygate, and by the naive counter in a process beside it."""
+    expected = min(conditions.calls, round(sum(callers.calls for callers in scenario.groups())))
+    bar = Progress(
+        TextColumn(scenario.name),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console(stderr=True),
+    )
+    with ProcessPoolExecutor(1) as beside, bar:
+        naive = beside.submit(_run_naive, scenario.name, conditions)
+        task = bar.add_task(scenario.name, total=expected)
+        ours = run(scenario, conditions, lambda done: bar.advance(task, done))
+        return ours, naive.result()
+
+
+def _run_naive(name: str, conditions: Conditions) -> Figures:
+    return run(SCENARIOS[name], replace(conditions, naive=True))
+
+
+def _show(scenario: Scenario, document: dict[str, Any]) -> None:
+    ours, naive = document["ours"], document["naive"]
+    rows = table("", "Tallygate", "naive", title=f"{scenario.name}: {scenario.what}")
+    for figure, label in _SHOWN.items():
+        rows.add_row(label, *(f"{run[figure]:,}" for run in (ours, naive)))
+    console().print(rows)
+    console().print(
+        f"{ours['calls']:,} calls of {ours['callers']:,} callers, {ours['callers_over_quota']:,} over their quota; "
+        f"seed {document['seed']}, {document['delays']} delays. By rate and delays alone overshoot is at most "
+        f"{document['bound_percent']:.1f} %. {ours['calls_per_second']:,} calls a second of real time.\n"
+    )
