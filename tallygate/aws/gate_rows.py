@@ -28,26 +28,29 @@ def partition_of(rows: Iterable[Row], now_ms: int) -> Partition:
         sort_key = row[names.SK]["S"]
         if sort_key == names.PROFILE_SK:
             key, adjustments = stored_key(row), adjustments_of(row)
-        elif sort_key.startswith(names.MONTH_SK):
+        elif sort_key.startswith((names.HOUR_SK, names.MONTH_SK)):
             homes.append(home_usage(row))
     return Partition(tuple(homes), key, adjustments)
 
 
 def home_usage(row: Row) -> HomeUsage:
-    """What a home published: `month#2026-11#us-east-1`."""
-    month, _, home = row[names.SK]["S"].removeprefix(names.MONTH_SK).partition("#")
-    return _usage(row, home, month, names.AT_MS)
+    """What a home published: `month#2026-11#us-east-1`, `hour#2026-11-20T14#us-east-1`."""
+    period, _, home = row[names.SK]["S"].rpartition("#")
+    return _usage(row, home, period, names.AT_MS)
 
 
-def counted(row: Row, home: str, month: str) -> HomeUsage:
-    """An item of a home's tally in the same form: exact up to the newest call that was counted. It has no rate."""
-    return _usage(row, home, month, names.LAST_FLUSH_MS)
+def counted(row: Row, home: str, period: str) -> HomeUsage:
+    """An item of a home's tally in the same form: exact up to the newest call that was counted. It has no rate.
+    `period` is `month#2026-11` or `hour#2026-11-20T14`."""
+    return _usage(row, home, period, names.LAST_FLUSH_MS)
 
 
-def _usage(row: Row, home: str, month: str, at: str) -> HomeUsage:
+def _usage(row: Row, home: str, period: str, at: str) -> HomeUsage:
+    is_hour = period.startswith(names.HOUR_SK)
     return HomeUsage(
         home=home,
-        month=month,
+        month="" if is_hour else period.removeprefix(names.MONTH_SK),
+        hour=period.removeprefix(names.HOUR_SK) if is_hour else "",
         units=_number(row, names.UNITS),
         charged=_number(row, names.CHARGED),
         denied=_number(row, names.DENIED),

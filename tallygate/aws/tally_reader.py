@@ -42,5 +42,5 @@ class TallyReader:
             if isinstance(answer, ReadFailure):
                 return answer
             row = answer.get("Item")
-            counts.append(counted(row, home, month) if row else HomeUsage(home, month))
+            counts.append(counted(row, home, names.MONTH_SK + month) if row else HomeUsage(home, month))
         return counts

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 from tallygate.core.fold import Fold, ItemFold
 from tallygate.core.lines import UsageLine
 from tallygate.core.names import MONTH_SK, Kind
-from tallygate.core.publish import GateWriter, PublishMode, publication_of, rate_milli, should_publish
+from tallygate.core.publish import GateWriter, PublishMode, publication_of, rate_milli, should_publish, should_tell_rate
 from tallygate.core.ranks import rank_of, rank_partition
 from tallygate.core.tally import (
     CLAIM_KEEP_SECONDS,
@@ -46,8 +46,8 @@ def one_by_one(function: Callable[[Given], Came], entries: Sequence[Given], /) -
 
 @dataclass(frozen=True, slots=True)
 class CountingSettings:
-    """`keep_items_seconds`: how long an item of the tally outlives its month: longer than the stream's retention and
-    a week, so that no replay meets an item whose watermark is gone."""
+    """`keep_items_seconds`: how long an item of the tally outlives its month or hour: longer than the stream's
+    retention and a week, so that no replay meets an item whose watermark is gone."""
 
     home: str
     homes: int
@@ -177,16 +177,20 @@ class Counting:
         it, and a crash between a count and its publication heals."""
         settings = self._settings
         before, days = (TallyItem(), step.after.days) if step.repeated else (step.before, step.delta.days)
-        due = should_publish(before, step.after, item.caps, days, settings.homes, settings.publish)
-        kept_until = item.expires_seconds
-        if not item.caps or kept_until is None or not due:
-            return False
         rate = rate_milli(step.before, step.delta.offered, flush.flushed_ms, flush.span_ms)
-        return self._gate.publish(
-            publication_of(key, settings.home, step.after, rate, flush.flushed_ms, flush.lag_ms, kept_until)
+        due = should_publish(before, step.after, item.caps, days, settings.homes, settings.publish)
+        if not due and step.before.units != step.after.units:  # a row with the same units would not replace the last
+            due = should_tell_rate(rate, item.caps, settings.homes)
+        return due and self._gate.publish(
+            publication_of(
+                key, settings.home, step.after, rate, flush.flushed_ms, flush.lag_ms, item.row_expires_seconds
+            )
         )
 
     def _rank(self, key: ItemKey, kind: Kind, step: _Step) -> None:
+        """Months are ranked, hours are not."""
+        if not key.sk.startswith(MONTH_SK):
+            return
         rank = rank_of(step.after.units + step.after.denied)
         if rank and (step.repeated or rank != rank_of(step.before.units + step.before.denied)):
             self._tally.set_rank(key, rank_partition(kind, key.sk.removeprefix(MONTH_SK), key.pk), rank)

@@ -10,21 +10,23 @@ from dataclasses import dataclass, field
 
 from tallygate.core.lines import UsageLine
 from tallygate.core.names import ALL_PREFIX, COUNTER_PREFIX, EPOCH_SK, HOUR_SK, MONTH_SK, Kind, pk_of
-from tallygate.core.periods import day_of, hour_of
-from tallygate.core.plans import Policy
+from tallygate.core.periods import HOUR_MS, day_of, hour_of, window_bounds_ms
+from tallygate.core.plans import HOUR_POLICIES, Policy
 from tallygate.core.tally import Contribution, Delta, ItemKey
 
 
 @dataclass(slots=True)
 class ItemFold:
-    """What a batch adds to one item. `caps` are the limits that the newest charged call carried, None when no call of
-    the batch was charged to this identifier; `day` is the day of month of the newest call."""
+    """What a batch adds to one item. `caps` are those limits of the newest charged call that this item has marks for
+    (hours in the hour's, all others in the month's), None when no call of the batch was charged to this identifier.
+    `row_expires_seconds`: when its published row says nothing any more, a rolling limit counting the period before."""
 
     kind: Kind | None
     contributions: list[Contribution] = field(default_factory=list)
     caps: Mapping[Policy, int] | None = None
     caps_of: tuple[int, str] = (-1, "")
     expires_seconds: int | None = None
+    row_expires_seconds: int = 0
 
     @property
     def shared(self) -> bool:
@@ -61,26 +63,43 @@ class Fold:
             if not denied and not line.units:
                 continue  # free of charge: nothing to add to usage
             day = day_of(at_ms)
-            month_sk = MONTH_SK + day.month
+            month_sk, hour_sk = MONTH_SK + day.month, HOUR_SK + hour_of(at_ms)
             kept_until = day.month_end_ms // 1000 + expires_seconds
             for kind, value in line.identifiers():
                 charged = kind in line.charge
-                item = self._item(ItemKey(pk_of(kind, value), month_sk), kind, kept_until)
+                pk = pk_of(kind, value)
+                item = self._item(ItemKey(pk, month_sk), kind, kept_until, day.next_month_end_ms)
                 _add(item, sequence, line.units, charged, denied, day.number)
-                if charged and (at_ms, line.id) > item.caps_of:
-                    item.caps, item.caps_of = line.caps.get(kind), (at_ms, line.id)
-            totals = self._item(ItemKey(ALL_PREFIX + line.region, HOUR_SK + hour_of(at_ms)), None, kept_until)
+                if not charged:
+                    continue
+                caps = line.caps.get(kind)
+                if caps and not HOUR_POLICIES.isdisjoint(caps):
+                    hour_end_ms = window_bounds_ms("hour", at_ms)[1]
+                    hour_kept_until = hour_end_ms // 1000 + expires_seconds
+                    hour = self._item(ItemKey(pk, hour_sk), kind, hour_kept_until, hour_end_ms + HOUR_MS)
+                    _add(hour, sequence, line.units, True, denied, None)
+                    _limit(hour, line, {policy: quota for policy, quota in caps.items() if policy in HOUR_POLICIES})
+                    caps = {policy: quota for policy, quota in caps.items() if policy not in HOUR_POLICIES}
+                _limit(item, line, caps)
+            totals = self._item(ItemKey(ALL_PREFIX + line.region, hour_sk), None, kept_until)
             _add(totals, sequence, line.units, bool(line.charge), denied, None)
 
-    def _item(self, key: ItemKey, kind: Kind | None, expires_seconds: int | None) -> ItemFold:
+    def _item(self, key: ItemKey, kind: Kind | None, expires_seconds: int | None, row_expires_ms: int = 0) -> ItemFold:
         item = self.items.get(key)
         if item is None:
-            item = self.items[key] = ItemFold(kind, expires_seconds=expires_seconds)
+            item = ItemFold(kind, expires_seconds=expires_seconds, row_expires_seconds=row_expires_ms // 1000)
+            self.items[key] = item
         return item
 
     def in_writing_order(self) -> list[tuple[ItemKey, ItemFold]]:
         """Keys first: theirs are the quotas that somebody pays for, and the largest overshoot."""
         return sorted(self.items.items(), key=lambda entry: (entry[1].kind != "key", entry[0]))
+
+
+def _limit(item: ItemFold, line: UsageLine, caps: Mapping[Policy, int] | None) -> None:
+    """Of two lines, the limits of the later call stand; of two at once, those of the larger id."""
+    if (line.timestamp_ms, line.id) > item.caps_of:
+        item.caps, item.caps_of = caps, (line.timestamp_ms, line.id)
 
 
 def _add(item: ItemFold, sequence: int, units: int, charged: bool, denied: bool, day: int | None) -> None:

@@ -22,6 +22,7 @@ class Day:
     start_ms: int
     month_start_ms: int
     month_end_ms: int
+    next_month_end_ms: int
 
 
 def _civil(days: int) -> tuple[int, int, int]:
@@ -50,8 +51,10 @@ def _days(year: int, month: int, day: int) -> int:
 def _day(days: int) -> Day:
     year, month, number = _civil(days)
     first = days - number + 1
-    following = _days(year + (month == 12), month % 12 + 1, 1)
-    return Day(f"{year:04d}-{month:02d}", number, days * DAY_MS, first * DAY_MS, following * DAY_MS)
+    following, next_following = (_days(year + (month + ahead) // 12, (month + ahead) % 12 + 1, 1) for ahead in (0, 1))
+    return Day(
+        f"{year:04d}-{month:02d}", number, days * DAY_MS, first * DAY_MS, following * DAY_MS, next_following * DAY_MS
+    )
 
 
 def day_of(at_ms: int) -> Day:

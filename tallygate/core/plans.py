@@ -25,6 +25,8 @@ POLICIES: Final[Mapping[Policy, Window]] = {
 }
 OnUnavailable = Literal["allow", "deny"]
 ON_UNAVAILABLE: Final[tuple[OnUnavailable, ...]] = get_args(OnUnavailable)
+HOUR_POLICIES: Final[frozenset[Policy]] = frozenset({"hour", "hour-soft"})
+"""Those that have items and rows of their own: all others are told by the month's."""
 
 Caps = Mapping[Kind, Mapping[Policy, int]]
 """Limits of one call with their top-ups, in units: `{"key": {"month": 100000, "day-soft": 8000}}`. With the baselines

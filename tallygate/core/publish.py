@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from tallygate.core.marks import is_significant
-from tallygate.core.names import MONTH_SK
-from tallygate.core.plans import Policy
+from tallygate.core.names import HOUR_SK, MONTH_SK
+from tallygate.core.plans import POLICIES, Policy
 from tallygate.core.tally import ItemKey, TallyItem
 from tallygate.core.usage import HomeUsage
 
 PublishMode = Literal["marks", "every"]
 
+SECONDS_OF_A_MINUTE: Final = 60
+TELL_RATE_FROM_PERCENT: Final = 50
+"""Of a limit by the minute: who stays below half of it costs no write."""
 LEAST_INTERVAL_MS: Final = 1_000
 """Calls that arrive together are taken to have come within a second: a rate over less is noise."""
 
@@ -51,11 +54,23 @@ def should_publish(
     mode: PublishMode,
 ) -> bool:
     """Whether the step from `before` to `after` is worth a replicated write; `days` are the days of the month that it
-    touched. A caller without a limit is not published."""
+    touched, none of an hour. A caller without a limit is not published."""
     if not caps or before.charged == after.charged:
         return False
+    marked = {policy: quota for policy, quota in caps.items() if POLICIES[policy] != "minute"}
     return mode == "every" or any(
-        is_significant(before.charged_in(caps, day), after.charged_in(caps, day), caps, homes) for day in days
+        is_significant(before.charged_in(marked, day), after.charged_in(marked, day), marked, homes)
+        for day in days or (0,)
+    )
+
+
+def should_tell_rate(rate_milli: int, caps: Mapping[Policy, int] | None, homes: int) -> bool:
+    """Whether `rate_milli` is worth a replicated write for a limit by the minute, which nobody counts: it would spend
+    half of that quota, shared evenly among the homes, within a minute."""
+    spent_milli = rate_milli * SECONDS_OF_A_MINUTE
+    return any(
+        POLICIES[policy] == "minute" and spent_milli * 100 * homes >= quota * 1000 * TELL_RATE_FROM_PERCENT
+        for policy, quota in (caps or {}).items()
     )
 
 
@@ -77,9 +92,10 @@ def publication_of(
 def usage_of(publication: Publication) -> HomeUsage:
     """What a region reads of a publication: the same as from its row in the gate."""
     item = publication.item
+    is_hour = publication.period.startswith(HOUR_SK)
     return HomeUsage(
         home=publication.home,
-        month=publication.period.removeprefix(MONTH_SK),
+        month="" if is_hour else publication.period.removeprefix(MONTH_SK),
         units=item.units,
         charged=item.charged,
         denied=item.denied,
@@ -87,4 +103,5 @@ def usage_of(publication: Publication) -> HomeUsage:
         rate_milli=publication.rate_milli,
         at_ms=publication.at_ms,
         lag_ms=publication.lag_ms,
+        hour=publication.period.removeprefix(HOUR_SK) if is_hour else "",
     )

@@ -59,8 +59,9 @@ class TallyItem:
     shares: Mapping[str, int] = field(default_factory=dict)
 
     def charged_in(self, policies: Iterable[Policy], day: int) -> dict[Policy, int]:
-        """Units charged in the window of each of `policies`; `day` picks the day of the month."""
-        return {policy: self.charged if POLICIES[policy] == "month" else self.days.get(day, 0) for policy in policies}
+        """Units charged in the window of each of `policies`, of which an item of a month knows days and the month, and
+        an item of an hour that hour; `day` picks the day of the month."""
+        return {policy: self.days.get(day, 0) if POLICIES[policy] == "day" else self.charged for policy in policies}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def test_a_round_asks_for_each_partition_and_the_plans() -> None:
 
 def test_rows_of_homes_and_the_profile_are_told_apart() -> None:
     rows = [
-        {"pk": {"S": PK}, "sk": {"S": "hour#2026-11-20T11#us-east-1"}, "n": {"N": "1"}},
+        {"pk": {"S": PK}, "sk": {"S": "hour#2026-11-20T11#us-east-1"}, "n": {"N": "1"}, "c": {"N": "1"}},
         published(40, month="2026-10"),
         published(70),
         published(30, home="eu-west-1"),
@@ -80,12 +80,13 @@ def test_rows_of_homes_and_the_profile_are_told_apart() -> None:
     reading = GateReader(Client({"Items": rows}), "gate", 150).read([PK], plans=False, now_ms=NOW)
     assert reading.partitions[PK].key == StoredKey("9f2c", "pro", "active", NOW)
     assert reading.plans is None
-    assert [(row.home, row.month, row.charged) for row in reading.partitions[PK].homes] == [
-        ("us-east-1", "2026-10", 40),
-        ("us-east-1", "2026-11", 70),
-        ("eu-west-1", "2026-11", 30),
+    assert [(row.home, row.hour, row.month, row.charged) for row in reading.partitions[PK].homes] == [
+        ("us-east-1", "2026-11-20T11", "", 1),
+        ("us-east-1", "", "2026-10", 40),
+        ("us-east-1", "", "2026-11", 70),
+        ("eu-west-1", "", "2026-11", 30),
     ]
-    assert reading.partitions[PK].homes[1] == HomeUsage(
+    assert reading.partitions[PK].homes[2] == HomeUsage(
         "us-east-1", "2026-11", 75, 70, 3, {20: 70}, 2_500, NOW - 4_000, 4_000
     )
 

@@ -93,6 +93,54 @@ def test_the_month_counts_for_marks_as_well_as_the_day() -> None:
     assert consumer.consume("0.1", [_record(0, line)]).published == 1
 
 
+HOUR = ItemKey("ip#192.0.2.1", "hour#2026-11-30T00")
+
+
+def test_an_hour_and_its_month_are_each_published_by_their_own_marks() -> None:
+    stores = Stores()
+    consumer = stores.consumer()
+    caps = {"ip": {"hour": 20, "day": 100}}
+    for number in range(6):
+        consumer.consume("0.1", [_record(number, replace(_line(number), caps=caps))])
+    published = {period: row.item.charged for (_, period), row in stores.gate.rows.items()}
+    assert published == {"hour#2026-11-30T00": 6, "month#2026-11": 5}
+    assert stores.tally.items[HOUR].charged == stores.tally.items[IP].charged == 6
+    assert stores.gate.rows["ip#192.0.2.1", HOUR.sk].expires_seconds == NOW_MS // 1000 + 2 * 3600
+
+
+def test_an_hour_has_no_rank() -> None:
+    stores = Stores()
+    lines = [replace(_line(number), caps={"ip": {"hour": 20}}) for number in range(9)]
+    for _ in range(2):
+        stores.consumer().consume("0.1", [_record(0, *lines)])
+    assert list(stores.tally.ranks) == [IP]
+
+
+def test_a_rate_near_a_minutes_quota_is_told_at_each_flush_and_a_slower_one_never() -> None:
+    def published(calls: int) -> list[int]:
+        stores = Stores()
+        consumer = stores.consumer()
+        told = []
+        for number in range(4):
+            lines = [
+                replace(_line(10 * number + each), caps={"ip": {"minute": 120, "day": 10**6}}) for each in range(calls)
+            ]
+            told.append(consumer.consume("0.1", [_record(number, *lines)]).published)
+        if told[-1]:
+            assert stores.gate.rows["ip#192.0.2.1", "month#2026-11"].rate_milli == 1_000 * calls
+        return told
+
+    assert published(1) == [1, 1, 1, 1]
+    assert published(0) == [0, 0, 0, 0]
+    stores = Stores()
+    consumer = stores.consumer()
+    for number in range(4):
+        line = replace(_line(number), caps={"ip": {"minute": 121}})
+        assert consumer.consume("0.1", [_record(number, line)]).published == 0
+    refused = replace(_line(9), caps={"ip": {"minute": 1}}, units=0, status=429, verdict="quota")
+    assert consumer.consume("0.1", [_record(9, refused)]).published == 0, "its row would not replace the last"
+
+
 def test_a_call_charged_to_the_key_uses_up_no_colleagues_quota() -> None:
     stores = Stores()
     line = replace(_line(0), key="9f2c", charge=("key",), caps={"key": {"day": 10}})

@@ -2,6 +2,8 @@
 
 import itertools
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,10 +11,12 @@ from hypothesis import strategies as st
 
 from tallygate.core.fold import Fold
 from tallygate.core.lines import UsageLine
+from tallygate.core.names import Kind
 from tallygate.core.tally import Delta, ItemKey, missing_part
 
 NOVEMBER_30_MS = 1_795_996_800_000  # 2026-11-30T00:00:00Z
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 lines = st.builds(
     UsageLine,
@@ -92,6 +96,38 @@ def test_days_hold_what_was_charged_and_the_month_turns_at_midnight() -> None:
     assert sums[ItemKey("all#us-east-1", "hour#2026-12-01T00")] == Delta(2, 2, 0, {})
     kept = {key.sk: item.expires_seconds for key, item in fold.items.items()}
     assert kept["month#2026-11"] == (NOVEMBER_30_MS + DAY_MS) // 1000 + 100
+
+
+def test_who_has_a_limit_by_the_hour_has_an_item_for_each_hour_of_what_was_charged() -> None:
+    caps: Any = {"key": {"minute": 7, "hour": 10, "hour-soft": 8, "day": 50}, "ip": {"month": 90}}
+
+    def call(number: int, at_ms: int, charge: tuple[Kind, ...]) -> UsageLine:
+        id = f"q{number}"
+        return UsageLine(id, at_ms, "us-east-1", "us-east-1", "192.0.2.1", None, "9f2c", 2, 200, charge, caps)
+
+    fold = Fold()
+    last_ms = NOVEMBER_30_MS + HOUR_MS - 1
+    refused = replace(call(3, last_ms, ("key",)), units=0, status=429, verdict="quota")
+    calls = [call(1, last_ms, ("key",)), call(2, last_ms + 1, ("key", "ip")), refused, call(4, last_ms, ())]
+    fold.add(1, 0, calls, 100)
+    items = {key.sk: fold.items[key] for key in fold.items if key.pk == "key#9f2c"}
+    sums = {key.sk: delta for key, delta in _sums(fold).items() if key.pk == "key#9f2c"}
+    assert sums == {
+        "month#2026-11": Delta(6, 4, 1, {30: 4}),
+        "hour#2026-11-30T00": Delta(2, 2, 1, {}),
+        "hour#2026-11-30T01": Delta(2, 2, 0, {}),
+    }
+    assert {sk: item.caps for sk, item in items.items()} == {
+        "month#2026-11": {"minute": 7, "day": 50},
+        "hour#2026-11-30T00": {"hour": 10, "hour-soft": 8},
+        "hour#2026-11-30T01": {"hour": 10, "hour-soft": 8},
+    }
+    assert [key.sk for key in fold.items if key.pk == "ip#192.0.2.1"] == ["month#2026-11"]
+    first = items["hour#2026-11-30T00"]
+    one_seconds = (NOVEMBER_30_MS + HOUR_MS) // 1000
+    assert (first.expires_seconds, first.row_expires_seconds) == (one_seconds + 100, one_seconds + 3600)
+    # A limit of December that rolls counts November until its last moment.
+    assert items["month#2026-11"].row_expires_seconds == NOVEMBER_30_MS // 1000 + 32 * 86_400
 
 
 def test_keys_are_written_first() -> None:

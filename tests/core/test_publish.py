@@ -1,10 +1,13 @@
 """What a publication says of rate and time, and when it is due."""
 
+from dataclasses import replace
+
 import pytest
 
 from tallygate.aws.gate_rows import home_usage
 from tallygate.aws.rows import gate_row
-from tallygate.core.publish import publication_of, rate_milli, should_publish, usage_of
+from tallygate.core.plans import Policy
+from tallygate.core.publish import publication_of, rate_milli, should_publish, should_tell_rate, usage_of
 from tallygate.core.tally import ItemKey, TallyItem
 
 CAPS = {"day": 100}
@@ -50,12 +53,38 @@ def test_a_publication_is_complete_up_to_the_flush_less_the_delay() -> None:
         (_item(4), _item(5), {"day": 10_000, "month": 100}, True),
         (_item(4), _item(5), {"day": 10_000, "month": 10_000}, False),
         (_item(4, day=6), _item(5, day=6), CAPS, False),  # of a day that this batch did not touch
+        (_item(4), _item(5), {"day": 10_000, "day-soft": 100}, True),
+        (_item(4), _item(5), {"minute": 10}, False),
     ],
 )
 def test_it_is_due_when_any_limit_passes_a_mark(
     before: TallyItem, after: TallyItem, caps: dict[str, int] | None, due: bool
 ) -> None:
     assert should_publish(before, after, caps, {7: 1}, 1, "marks") is due  # type: ignore[arg-type]
+
+
+def test_an_hour_has_marks_of_its_own() -> None:
+    before, after = TallyItem(charged=4), TallyItem(charged=5)
+    assert should_publish(before, after, {"hour": 100}, {}, 1, "marks")
+    assert not should_publish(after, TallyItem(charged=9), {"hour": 100}, {}, 1, "marks")
+
+
+@pytest.mark.parametrize(
+    ("rate_a_minute", "caps", "homes", "due"),
+    [
+        (50, {"minute": 100}, 1, True),
+        (49, {"minute": 100}, 1, False),
+        (49, {"minute": 100, "minute-soft": 98}, 1, True),
+        (25, {"minute": 100}, 2, True),
+        (24, {"minute": 100}, 2, False),
+        (10_000, {"day": 100, "hour": 10}, 1, False),
+        (10_000, None, 1, False),
+    ],
+)
+def test_a_rate_is_told_from_half_of_a_minutes_quota_on(
+    rate_a_minute: int, caps: dict[Policy, int] | None, homes: int, due: bool
+) -> None:
+    assert should_tell_rate(-(-rate_a_minute * 1000 // 60), caps, homes) is due
 
 
 def test_every_charged_flush_is_due_when_asked_for_and_no_other() -> None:
@@ -68,3 +97,6 @@ def test_a_publication_reads_as_its_row_does() -> None:
     item = TallyItem(units=9, charged=5, denied=3, days={6: 1, 7: 4}, epoch=0)
     publication = publication_of(ItemKey("ip#a", "month#2026-11"), "us-east-1", item, 7, 100_000, 4_000, 99)
     assert usage_of(publication) == home_usage(gate_row(publication))
+    hour = replace(publication, period="hour#2026-11-20T14", item=replace(item, days={}))
+    assert usage_of(hour) == home_usage(gate_row(hour))
+    assert (usage_of(hour).hour, usage_of(hour).month, usage_of(hour).charged) == ("2026-11-20T14", "", 5)

@@ -130,7 +130,13 @@ class Schedule:
 def caps_of(kind: str, value: str) -> dict[Policy, int]:
     """The limits of an identifier: always the same, from its name; small, so that many marks are crossed."""
     quota = (10, 60, 1000)[len(value) % 3]
-    return {"day": quota} if kind == "ref" else {"day": quota, "month": 4 * quota}
+    match kind:
+        case "ref":
+            return {"day": quota}
+        case "ip":
+            return {"hour": quota, "day": quota, "month": 4 * quota}
+        case _:
+            return {"minute": 5 * quota, "hour-soft": quota // 2, "day": quota, "month": 4 * quota}
 
 
 def draw(seed: int) -> Schedule:

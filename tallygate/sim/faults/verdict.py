@@ -1,7 +1,7 @@
 """What a schedule should have come to, computed from what was sent, and every difference from what it did. Shares
 nothing with the core: periods come from the calendar of the standard library, marks and ranks from their definition."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cache
@@ -94,6 +94,9 @@ def expected_counts(world: World, home: str) -> Counts:
                 if charged:
                     fields[f"d{at.day:02d}"] = charged
                 add(f"{kind}#{value}", f"month#{at:%Y-%m}", fields)
+                if kind in line.charge and any(policy.startswith("hour") for policy in caps_of(kind, value)):
+                    fields = {"n": line.units, "c": charged, "x": int(refused)}
+                    add(f"{kind}#{value}", f"hour#{at:%Y-%m-%dT%H}", fields)
             charged = line.units if line.charge else 0
             fields = {"n": line.units, "c": charged, "x": int(refused)}
             add(f"all#{line.region}", f"hour#{at:%Y-%m-%dT%H}", fields)
@@ -112,7 +115,7 @@ def _tally(home: Home, expected: Counts) -> Iterator[str]:
         if key.pk.startswith("ctr#") and sum(item.shares.values()) != item.units:
             yield f"{home.name} tally {' '.join(key)}: shares {item.shares} are not {item.units}"
         ranked = home.tally.ranks.get(key, ("", 0))[1]
-        should_be = 0 if key.pk.startswith(("all#", "ctr#")) else rank(item.units + item.denied)
+        should_be = rank(item.units + item.denied) if key.sk.startswith("month#") else 0
         if ranked != should_be:
             yield f"{home.name} rank {' '.join(key)}: {ranked} should be {should_be}"
 
@@ -127,9 +130,8 @@ def _gate(home: Home, expected: Counts, every: bool, homes: int) -> Iterator[str
         published = {"c": row.item.charged} if row else {}
         if row:
             published |= {f"d{day:02d}": units for day, units in row.item.days.items()}
-        for window, quota in caps_of(kind, value).items():
-            names = ["c"] if window == "month" else [name for name in fields if name[0] == "d"]
-            for name in names:
+        for policy, quota in caps_of(kind, value).items():
+            for name in _told(sk, policy, fields):
                 count, told = fields[name], published.get(name, 0)
                 missed = told < count if every else any(told < mark <= count for mark in marks(quota, homes))
                 if told > count or missed:
@@ -137,6 +139,14 @@ def _gate(home: Home, expected: Counts, every: bool, homes: int) -> Iterator[str
     for pk, sk in home.gate.rows:
         if (pk, sk) not in expected:
             yield f"{home.name} gate {pk} {sk}: published without a count"
+
+
+def _told(sk: str, policy: str, fields: Iterable[str]) -> list[str]:
+    """The fields of an item that a limit has marks for: none where it counts by other items, or by none."""
+    window = policy.removesuffix("-soft")
+    if window == "day":
+        return [name for name in fields if name[0] == "d"]
+    return ["c"] if sk.startswith(f"{window}#") else []
 
 
 def _rejects(home: Home, world: World) -> Iterator[str]:
