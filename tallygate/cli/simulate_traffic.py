@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -15,6 +16,7 @@ from tallygate.sim.traffic.report import Figures
 from tallygate.sim.traffic.runs import MOST_CALLS, Conditions, run
 from tallygate.sim.traffic.scenarios import SCENARIOS, Scenario
 
+PICTURES: Final = (".svg", ".png")
 _SHOWN: Final = {
     "overshoot_percent": "overshoot, % of quota",
     "overshoot_mean_percent": "  mean of all callers",
@@ -64,9 +66,15 @@ def _with_scenarios(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Stop after so many calls.",
 )
+@click.option(
+    "--plot",
+    "picture",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Draw what one caller offered and was given over time into this file: .svg or .png.",
+)
 @json_option
 @_with_scenarios
-def traffic(names: Sequence[str], seed: int, delays: str, calls: int, as_json: bool) -> None:
+def traffic(names: Sequence[str], seed: int, delays: str, calls: int, picture: Path | None, as_json: bool) -> None:
     """Hold callers in many regions to their quotas, on a virtual clock.
 
     The real core decides, counts and publishes, while logs, flushes and replication are late and things go wrong.
@@ -81,9 +89,12 @@ def traffic(names: Sequence[str], seed: int, delays: str, calls: int, as_json: b
     Examples:
       tallygate simulate traffic --scenario steady --seed 7
       tallygate simulate traffic --scenario on-off --scenario step-burst --delays bad --json
+      tallygate simulate traffic --scenario ramp --plot ramp.svg
     """
+    if picture is not None and picture.suffix not in PICTURES:
+        raise click.BadParameter(f"{picture} does not end in {' or '.join(PICTURES)}", param_hint="--plot")
     chosen = list(SCENARIOS) if "all" in names else list(dict.fromkeys(names))
-    documents = []
+    documents, pairs = [], []
     for name in chosen:
         scenario = SCENARIOS[name]
         conditions = Conditions(seed, MODELS[delays], calls=calls)
@@ -99,8 +110,13 @@ def traffic(names: Sequence[str], seed: int, delays: str, calls: int, as_json: b
                 "naive": naive.document(),
             }
         )
+        pairs.append((scenario, ours, naive))
         if not as_json:
             _show(scenario, documents[-1])
+    if picture is not None:
+        from tallygate.sim.traffic.plots import Panel, plot  # half a second of imports
+
+        plot([Panel(*pair) for pair in pairs], picture)
     if as_json:
         print_json(documents if len(names) > 1 or "all" in names else documents[0])
 
@@ -108,13 +124,9 @@ def traffic(names: Sequence[str], seed: int, delays: str, calls: int, as_json: b
 def _both(scenario: Scenario, conditions: Conditions) -> tuple[Figures, Figures]:
     """The scenario by Tallygate, and by the naive counter in a process beside it."""
     expected = min(conditions.calls, round(sum(callers.calls for callers in scenario.groups())))
-    bar = Progress(
-        TextColumn(scenario.name),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console(stderr=True),
-    )
+    terminal = console(stderr=True)
+    columns = TextColumn(scenario.name), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    bar = Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal)
     with ProcessPoolExecutor(1) as beside, bar:
         naive = beside.submit(_run_naive, scenario.name, conditions)
         task = bar.add_task(scenario.name, total=expected)
@@ -128,12 +140,14 @@ def _run_naive(name: str, conditions: Conditions) -> Figures:
 
 def _show(scenario: Scenario, document: dict[str, Any]) -> None:
     ours, naive = document["ours"], document["naive"]
-    rows = table("", "Tallygate", "naive", title=f"{scenario.name}: {scenario.what}")
+    console().print(f"{scenario.name}: {scenario.what}", soft_wrap=True)
+    rows = table("", "Tallygate", "naive")
     for figure, label in _SHOWN.items():
         rows.add_row(label, *(f"{run[figure]:,}" for run in (ours, naive)))
     console().print(rows)
     console().print(
         f"{ours['calls']:,} calls of {ours['callers']:,} callers, {ours['callers_over_quota']:,} over their quota; "
         f"seed {document['seed']}, {document['delays']} delays. By rate and delays alone overshoot is at most "
-        f"{document['bound_percent']:.1f} %. {ours['calls_per_second']:,} calls a second of real time.\n"
+        f"{document['bound_percent']:.1f} %. {ours['calls_per_second']:,} calls a second of real time.\n",
+        soft_wrap=True,
     )

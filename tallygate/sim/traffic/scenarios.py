@@ -31,6 +31,17 @@ class Scenario:
     setup: Setup = _THREE_REGIONS
     aggregated: tuple[Callers, ...] = ()
 
+    @property
+    def watched_quota(self) -> int:
+        """The quota of the watched caller, in units."""
+        kind, name = self.watched
+        return next(
+            limit.quota
+            for callers in self.callers
+            for limit in callers.plan.limits
+            if limit.per == kind and name in (callers.site, f"{callers.name}-0")
+        )
+
     def groups(self, *, aggregated: bool = False) -> tuple[Callers, ...]:
         return self.aggregated if aggregated and self.aggregated else self.callers
 
