@@ -50,16 +50,19 @@ class Fold:
         cloud's."""
         return self.delay_ms_total // self.lines if self.lines else 0
 
-    def add(self, sequence: int, arrived_ms: int, lines: Iterable[UsageLine], expires_seconds: int) -> None:
-        """Fold the lines of one record. `expires_seconds`: how long, after the end of its period, an item is kept."""
+    def add(
+        self, sequence: int, arrived_ms: int, lines: Iterable[UsageLine], expires_seconds: int, refused: int = 1
+    ) -> None:
+        """Fold the lines of one record. `expires_seconds`: how long, after the end of its period, an item is kept. A
+        line of a refused call stands for `refused` of them: for one wherever each call prints its own."""
         for line in lines:
             at_ms = line.timestamp_ms
             self.lines += 1
             self.delay_ms_total += max(0, arrived_ms - at_ms)
-            denied = line.verdict is not None
+            denied = refused if line.verdict is not None else 0
             for name, count, epoch in line.ctr:
                 counter = ItemKey(f"{COUNTER_PREFIX}{line.key}#{name}", f"{EPOCH_SK}{epoch:08d}")
-                _add(self._item(counter, None, None), sequence, count, False, False, None)
+                _add(self._item(counter, None, None), sequence, count, False, 0, None)
             if not denied and not line.units:
                 continue  # free of charge: nothing to add to usage
             day = day_of(at_ms)
@@ -102,12 +105,12 @@ def _limit(item: ItemFold, line: UsageLine, caps: Mapping[Policy, int] | None) -
         item.caps, item.caps_of = caps, (line.timestamp_ms, line.id)
 
 
-def _add(item: ItemFold, sequence: int, units: int, charged: bool, denied: bool, day: int | None) -> None:
+def _add(item: ItemFold, sequence: int, units: int, charged: bool, denied: int, day: int | None) -> None:
     if not item.contributions or item.contributions[-1].sequence != sequence:
         item.contributions.append(Contribution(sequence, Delta()))
     delta = item.contributions[-1].delta
     if denied:
-        delta.denied += 1
+        delta.denied += denied
         return
     delta.units += units
     if charged:

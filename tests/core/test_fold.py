@@ -180,3 +180,12 @@ def test_the_mean_delay_is_from_call_to_arrival_and_no_clock_runs_backwards(dela
     fold = Fold()
     fold.add(1, NOVEMBER_30_MS, calls, 0)
     assert fold.mean_delay_ms == mean_ms
+
+
+@given(lines, st.integers(1, 9))
+def test_a_refused_line_that_stands_for_several_counts_as_they_would(line: UsageLine, times: int) -> None:
+    refused = _refused(line)
+    one, each = Fold(), Fold()
+    one.add(1, 0, [line, refused], 0, times)
+    each.add(1, 0, [line, *[refused] * times], 0)
+    assert _sums(one) == _sums(each)

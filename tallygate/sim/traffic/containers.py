@@ -19,13 +19,15 @@ IDLE_MS: Final = 300_000
 
 @dataclass(slots=True)
 class Payload:
-    """Lines of one log stream that are collected until `closes_ms`."""
+    """Lines of one log stream that are collected until `closes_ms`. `refused` are lines of which each stands for so
+    many refused calls; there are none where calls are simulated one by one."""
 
     log_stream: str
     home: str
     region: str
     closes_ms: int
     lines: list[UsageLine] = field(default_factory=list)
+    refused: list[tuple[UsageLine, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from tallygate.core.periods import DAY_MS, SECOND_MS
 from tallygate.core.publish import PublishMode
 from tallygate.core.tally import ItemKey, Update, Written
 from tallygate.sim.memory import MemoryTally
+from tallygate.sim.traffic.containers import Payload
 from tallygate.sim.traffic.hottest import Hottest
 from tallygate.sim.traffic.replicas import HomeGate, Replicas
 from tallygate.sim.traffic.setup import Replayed, Setup
@@ -30,6 +31,7 @@ class Record(NamedTuple):
     sequence: int
     arrived_ms: int
     lines: Sequence[UsageLine]
+    refused: Sequence[tuple[UsageLine, int]]
 
 
 class CountedTally(MemoryTally):
@@ -93,11 +95,11 @@ class Home:
         settings = CountingSettings(name, len(setup.homes), mode, KEEP_ITEMS_SECONDS)
         self._counting = Counting(settings, self.tally, self.gate, lambda: [shard.writer for shard in self.shards])
 
-    def arrive(self, log_stream: str, lines: Sequence[UsageLine], now_ms: int) -> None:
+    def arrive(self, payload: Payload, now_ms: int) -> None:
         """A payload reaches the stream: the shard of its log stream, whichever that is."""
-        shard = self.shards[zlib.crc32(log_stream.encode()) % len(self.shards)]
+        shard = self.shards[zlib.crc32(payload.log_stream.encode()) % len(self.shards)]
         self._sequence += 1
-        shard.waiting.append(Record(self._sequence, now_ms, lines))
+        shard.waiting.append(Record(self._sequence, now_ms, payload.lines, payload.refused))
         if len(shard.waiting) >= BATCH_RECORDS:
             self.flush(shard, now_ms)
         elif shard.due_ms is None:
@@ -130,6 +132,8 @@ class Home:
         fold = Fold()
         for record in batch:
             fold.add(record.sequence, record.arrived_ms, record.lines, KEEP_ITEMS_SECONDS)
+            for line, calls in record.refused:
+                fold.add(record.sequence, record.arrived_ms, (line,), KEEP_ITEMS_SECONDS, calls)
         flushed_ms = max(record.arrived_ms for record in batch)
         began_ms = shard.flushed_ms if shard.flushed_ms is not None else batch[0].arrived_ms
         self.tally.now_ms = self.gate.now_ms = now_ms
