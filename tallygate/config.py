@@ -162,21 +162,25 @@ def _plans(fields: Table) -> tuple[Plan, ...]:
 
 
 def _plan(name: str, fields: Table) -> Plan:
-    fields.only("limits", "anonymous", "on_unavailable")
+    fields.only("limits", "anonymous", "on_unavailable", "burst", "shadow")
     anonymous = fields.take("anonymous", yes_or_no, False)
     kinds = ANONYMOUS_KINDS if anonymous else KEYED_KINDS
     limits: list[Limit] = []
     for row in fields.take_tables("limits", f'{{per = "{kinds[0]}", quota = 1000, window = "day"}}'):
         limit = _limit(row, kinds)
         if any(limit.name == other.name for other in limits):
-            fields.problems.add(row.key, f"found {limit.name} again, allowed is each kind and window once")
+            fields.problems.add(
+                row.key,
+                f"found {limit.name} again, allowed is each kind and window once, and once more with soft = true",
+            )
         limits.append(limit)
     on_unavailable: OnUnavailable = fields.take("on_unavailable", choice(*get_args(OnUnavailable)), "allow")
-    return Plan(name, tuple(limits), anonymous, on_unavailable)
+    burst = fields.take("burst", integer(1, MAX_QUOTA), None) if "burst" in fields.values else None
+    return Plan(name, tuple(limits), anonymous, on_unavailable, burst, fields.take("shadow", yes_or_no, False))
 
 
 def _limit(fields: Table, kinds: tuple[Kind, ...]) -> Limit:
-    fields.only("per", "quota", "window")
+    fields.only("per", "quota", "window", "rolling", "soft")
 
     def per(found: object) -> Kind:
         if found not in kinds:
@@ -185,11 +189,18 @@ def _limit(fields: Table, kinds: tuple[Kind, ...]) -> Limit:
             raise NotAllowedError(f"{names} in {whose}")
         return KINDS[KINDS.index(found)]
 
+    def rolling(found: object) -> bool:
+        if yes_or_no(found) and window == "minute":
+            raise NotAllowedError("false with a window of a minute, whose use is not counted")
+        return found is True
+
     window: Window = fields.take("window", choice(*WINDOWS), "day", required=True)
     return Limit(
         per=fields.take("per", per, kinds[0], required=True),
         quota=fields.take("quota", integer(1, MAX_QUOTA), 1, required=True),
         window=window,
+        rolling=fields.take("rolling", rolling, False),
+        soft=fields.take("soft", yes_or_no, False),
     )
 
 

@@ -198,11 +198,11 @@ def test_a_wrong_setting_of_the_service(file: Path, setting: str, value: str, sa
         ),
         (
             '[plans.p]\nlimits = [{per = "key", qouta = 5, quota = 5, window = "day"}]',
-            "plans.p.limits[0].qouta: unknown key, did you mean quota? allowed are per, quota, window",
+            "plans.p.limits[0].qouta: unknown key, did you mean quota? allowed are per, quota, window, rolling, soft",
         ),
         (
             '[plans.p]\nlimits = [{per = "key", quota = 5, window = "day"}, {per = "key", quota = 6, window = "day"}]',
-            "plans.p.limits[1]: found key-day again, allowed is each kind and window once",
+            "plans.p.limits[1]: found key-day again, allowed is each kind and window once, and once more with soft",
         ),
         ('[plans.p]\nlimits = ["5 a day"]', f'plans.p.limits[0]: found "5 a day", allowed is a table {A_LIMIT}'),
         ("[plans.p]\nlimits = 5", f"plans.p.limits: found 5, allowed is a list of tables {A_LIMIT}"),
@@ -213,8 +213,28 @@ def test_a_wrong_setting_of_the_service(file: Path, setting: str, value: str, sa
         ),
         ('[plans.p]\nlimits = []\nanonymous = "no"', 'plans.p.anonymous: found "no", allowed is true or false'),
         (
-            "[plans.p]\nlimits = []\nburst = 5",
-            "plans.p.burst: unknown key, allowed are limits, anonymous, on_unavailable",
+            "[plans.p]\nlimits = []\nbrust = 5",
+            "plans.p.brust: unknown key, did you mean burst? "
+            "allowed are limits, anonymous, on_unavailable, burst, shadow",
+        ),
+        ("[plans.p]\nlimits = []\nburst = 0", "plans.p.burst: found 0, allowed is a whole number from 1 to"),
+        ('[plans.p]\nlimits = []\nshadow = "yes"', 'plans.p.shadow: found "yes", allowed is true or false'),
+        (
+            '[plans.p]\nlimits = [{per = "key", quota = 5, window = "day", soft = 1}]',
+            "plans.p.limits[0].soft: found 1, allowed is true or false",
+        ),
+        (
+            '[plans.p]\nlimits = [{per = "key", quota = 5, window = "day", rolling = "yes"}]',
+            'plans.p.limits[0].rolling: found "yes", allowed is true or false',
+        ),
+        (
+            '[plans.p]\nlimits = [{per = "key", quota = 5, window = "minute", rolling = true}]',
+            "plans.p.limits[0].rolling: found true, allowed is false with a window of a minute",
+        ),
+        (
+            '[plans.p]\nlimits = [{per = "key", quota = 5, window = "day", soft = true}, '
+            '{per = "key", quota = 6, window = "day", soft = true, rolling = true}]',
+            "plans.p.limits[1]: found key-day-soft again, allowed is",
         ),
         ("[plans]\np = 5", "plans.p: found 5, allowed is a table"),
         (

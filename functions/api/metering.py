@@ -48,7 +48,7 @@ class Meter:
                 print(format_line(line))
             else:
                 response = problem_response(problem)
-            response["headers"] |= rate_limit_headers(verdict.decision, now_ms)
+            response["headers"] |= rate_limit_headers(verdict.told, now_ms)
         response["headers"] |= CORS
         self._telemetry.flush(now_ms)
         return response

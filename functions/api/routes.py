@@ -47,12 +47,14 @@ def whoami() -> dict[str, Any]:
             {
                 "kind": checked.limit.per,
                 "window": checked.limit.window,
+                "rolling": checked.limit.rolling,
+                "soft": checked.limit.soft,
                 "limit": checked.limit.quota,
                 "used": checked.used,
                 "remaining": checked.remaining,
                 "reset": format_timestamp(checked.reset_ms),
             }
-            for checked in verdict.decision.limits
+            for checked in verdict.told.limits
         ],
     }
 

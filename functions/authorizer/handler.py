@@ -56,6 +56,8 @@ def answer(judge: Judge, call: Call) -> Verdict:
     refusal = verdict.decision.refusal
     if refusal is not None:
         print(format_line(verdict.line(call.id, call.at_ms, STATUS[refusal])))
+    if verdict.decision.would is not None:
+        telemetry.count("WouldRefuse")
     telemetry.count(f"Refused{refusal.capitalize()}" if refusal else "Admitted")
     telemetry.flush(call.at_ms)
     return verdict

@@ -6,7 +6,6 @@ from typing import Final
 
 from functions.authorizer.call import Call
 from tallygate.aws.settings import AuthorizerSettings
-from tallygate.core.adjustments import Adjustments, effective_limits
 from tallygate.core.credentials import fault_of
 from tallygate.core.decide import Decision
 from tallygate.core.gate import Reading
@@ -18,6 +17,7 @@ from tallygate.core.names import INVALID_KEY, Kind, pk_of
 from tallygate.core.plans import Plan
 from tallygate.core.routes import units_of
 from tallygate.core.snapshots import Snapshot
+from tallygate.core.standing import NO_LIMITS, Standing, standing_limits
 from tallygate.core.verdict import KeyFault, Verdict
 
 REFUSED_KEY_MS: Final = 5_000
@@ -102,8 +102,8 @@ class Judge:
             return Judgement(self._verdict(call, identity, key, decision, charge=charge), reading, missing)
         units = units_of(call.method, call.path)
         decision = self._limiter.decide(call.id, call.at_ms, units, snapshots, plan)
-        adjusted = {kind: snapshot.adjustments for kind, snapshot in snapshots.items()}
-        verdict = self._verdict(call, identity, key, decision, charge=charge, plan=plan, adjusted=adjusted)
+        standing = standing_limits(plan, {kind: found.usage() for kind, found in snapshots.items()}, call.at_ms)
+        verdict = self._verdict(call, identity, key, decision, charge=charge, plan=plan, standing=standing)
         return Judgement(verdict, reading)
 
     def _unavailable(self, *, keyed: bool) -> Decision:
@@ -124,18 +124,19 @@ class Judge:
         *,
         charge: tuple[Kind, ...] = (),
         plan: Plan | None = None,
-        adjusted: Mapping[Kind, Adjustments] | None = None,
+        standing: Standing = NO_LIMITS,
         key_fault: KeyFault | None = None,
     ) -> Verdict:
-        caps, bases = effective_limits(plan, adjusted or {}, call.at_ms) if plan is not None else ({}, {})
         return Verdict(
             ip=identity.ip,
             ref=identity.ref,
             key=key,
             plan=plan.name if plan is not None else None,
             charge=charge,
-            caps=caps,
-            bases=bases,
+            caps=standing.caps,
+            bases=standing.bases,
+            before=standing.before,
+            shadow=plan is not None and plan.shadow,
             home=self._settings.home,
             region=self._settings.region,
             units=units_of(call.method, call.path),

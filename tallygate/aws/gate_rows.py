@@ -5,7 +5,8 @@ A row that outlived its expiry is not there: deletion may take days.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from tallygate.core import names
 from tallygate.core.adjustments import UNADJUSTED, Adjustments, Baseline
@@ -46,11 +47,8 @@ def counted(row: Row, home: str, period: str) -> HomeUsage:
 
 
 def _usage(row: Row, home: str, period: str, at: str) -> HomeUsage:
-    is_hour = period.startswith(names.HOUR_SK)
-    return HomeUsage(
-        home=home,
-        month="" if is_hour else period.removeprefix(names.MONTH_SK),
-        hour=period.removeprefix(names.HOUR_SK) if is_hour else "",
+    return replace(
+        HomeUsage.nothing(home, period),
         units=_number(row, names.UNITS),
         charged=_number(row, names.CHARGED),
         denied=_number(row, names.DENIED),
@@ -93,16 +91,53 @@ def adjustments_of(row: Row) -> Adjustments:
 
 def plan_of(row: Row) -> Plan:
     """A plan from its row. ValueError when it asks for something that is not known here: half a plan is no plan."""
-    limits = []
-    for limit in row[names.PLAN_LIMITS]["L"]:
-        per, window = limit["M"][names.LIMIT_PER]["S"], limit["M"][names.LIMIT_WINDOW]["S"]
-        if per not in names.KINDS or window not in WINDOWS:
-            raise ValueError(f"a limit per {per} and {window}")
-        limits.append(Limit(per, _number(limit["M"], names.LIMIT_QUOTA), window))
+    _only(row, _PLAN_ATTRIBUTES)
     on_unavailable = row[names.PLAN_ON_UNAVAILABLE]["S"]
     if on_unavailable not in ON_UNAVAILABLE:
         raise ValueError(f"{names.PLAN_ON_UNAVAILABLE} {on_unavailable}")
-    return Plan(row[names.SK]["S"], tuple(limits), row[names.PLAN_ANONYMOUS]["BOOL"], on_unavailable)
+    return Plan(
+        row[names.SK]["S"],
+        tuple(_limit(limit["M"]) for limit in row[names.PLAN_LIMITS]["L"]),
+        row[names.PLAN_ANONYMOUS]["BOOL"],
+        on_unavailable,
+        _number(row, names.PLAN_BURST) if names.PLAN_BURST in row else None,
+        _flag(row, names.PLAN_SHADOW),
+    )
+
+
+def _limit(row: Row) -> Limit:
+    _only(row, _LIMIT_ATTRIBUTES)
+    per, window = row[names.LIMIT_PER]["S"], row[names.LIMIT_WINDOW]["S"]
+    if per not in names.KINDS or window not in WINDOWS:
+        raise ValueError(f"a limit per {per} and {window}")
+    rolling, soft = _flag(row, names.LIMIT_ROLLING), _flag(row, names.LIMIT_SOFT)
+    return Limit(names.KINDS[names.KINDS.index(per)], _number(row, names.LIMIT_QUOTA), window, rolling, soft)
+
+
+def _only(row: Row, known: frozenset[str]) -> None:
+    unknown = row.keys() - known
+    if unknown:
+        raise ValueError(f"what is not known: {', '.join(sorted(unknown))}")
+
+
+_PLAN_ATTRIBUTES: Final = frozenset(
+    {
+        names.PK,
+        names.SK,
+        names.PLAN_LIMITS,
+        names.PLAN_ANONYMOUS,
+        names.PLAN_ON_UNAVAILABLE,
+        names.PLAN_BURST,
+        names.PLAN_SHADOW,
+    }
+)
+_LIMIT_ATTRIBUTES: Final = frozenset(
+    {names.LIMIT_PER, names.LIMIT_QUOTA, names.LIMIT_WINDOW, names.LIMIT_ROLLING, names.LIMIT_SOFT}
+)
+
+
+def _flag(row: Row, name: str) -> bool:
+    return name in row and bool(row[name]["BOOL"])
 
 
 def _number(row: Row, name: str) -> int:

@@ -49,13 +49,16 @@ class PlanStore:
 
 
 def plan_row(plan: Plan) -> Attributes:
-    """A plan as it is stored."""
+    """A plan as it is stored. What only some plans say is left out of the others: a version that does not know it can
+    read those."""
     limits: list[dict[str, Any]] = [
         {
             "M": {
                 names.LIMIT_PER: {"S": limit.per},
                 names.LIMIT_QUOTA: {"N": str(limit.quota)},
                 names.LIMIT_WINDOW: {"S": limit.window},
+                **({names.LIMIT_ROLLING: {"BOOL": True}} if limit.rolling else {}),
+                **({names.LIMIT_SOFT: {"BOOL": True}} if limit.soft else {}),
             }
         }
         for limit in plan.limits
@@ -66,4 +69,6 @@ def plan_row(plan: Plan) -> Attributes:
         names.PLAN_LIMITS: {"L": limits},
         names.PLAN_ANONYMOUS: {"BOOL": plan.anonymous},
         names.PLAN_ON_UNAVAILABLE: {"S": plan.on_unavailable},
+        **({names.PLAN_BURST: {"N": str(plan.burst)}} if plan.burst is not None else {}),
+        **({names.PLAN_SHADOW: {"BOOL": True}} if plan.shadow else {}),
     }

@@ -24,23 +24,24 @@ class TallyReader:
     def homes(self) -> tuple[str, ...]:
         return tuple(self._homes)
 
-    def read(self, home: str, partitions: Sequence[str], month: str) -> list[HomeUsage] | ReadFailure:
-        """What `home` counted for each partition in `month`, 0 where it counted nothing; or why it cannot be told."""
+    def read(self, home: str, items: Sequence[tuple[str, str]]) -> list[HomeUsage] | ReadFailure:
+        """What `home` counted in each of `items` (a partition and a period), 0 where it counted nothing; or why it
+        cannot be told."""
         operations = [
             Operation(
                 "GetItem",
                 {
                     "TableName": self._table,
-                    "Key": {names.PK: {"S": pk}, names.SK: {"S": names.MONTH_SK + month}},
+                    "Key": {names.PK: {"S": pk}, names.SK: {"S": period}},
                     "ConsistentRead": True,
                 },
             )
-            for pk in partitions
+            for pk, period in items
         ]
         counts = []
-        for answer in self._homes[home].send(operations, DEADLINE_MS).answers:
+        for (_, period), answer in zip(items, self._homes[home].send(operations, DEADLINE_MS).answers, strict=True):
             if isinstance(answer, ReadFailure):
                 return answer
             row = answer.get("Item")
-            counts.append(counted(row, home, names.MONTH_SK + month) if row else HomeUsage(home, month))
+            counts.append(counted(row, home, period) if row else HomeUsage.nothing(home, period))
         return counts

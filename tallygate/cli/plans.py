@@ -51,16 +51,39 @@ def _show(found: list[Plan], as_json: bool) -> None:
         return
     rows = table("plan", "<for", "<limits", "<when usage cannot be read")
     for plan in found:
-        limits = ", ".join(f"{limit.quota:,} per {limit.per} and {limit.window}" for limit in plan.limits)
-        rows.add_row(plan.name, "calls without a key" if plan.anonymous else "keys", limits, plan.on_unavailable)
+        rows.add_row(plan.name, _who(plan), _limits(plan), plan.on_unavailable)
     console().print(rows if found else "No plans: `tallygate plans apply` writes those of the configuration.")
 
 
+def _who(plan: Plan) -> str:
+    whose = "calls without a key" if plan.anonymous else "keys"
+    return f"{whose}, in shadow" if plan.shadow else whose
+
+
+def _limits(plan: Plan) -> str:
+    limits = [
+        f"{limit.quota:,} per {limit.per} and {'rolling ' * limit.rolling}{limit.window}{' (warns only)' * limit.soft}"
+        for limit in plan.limits
+    ]
+    return ", ".join(limits + ([f"{plan.burst:,} at once"] if plan.burst is not None else []))
+
+
 def _document(plan: Plan) -> dict[str, Any]:
-    limits = [{"per": limit.per, "quota": limit.quota, "window": limit.window} for limit in plan.limits]
+    limits = [
+        {
+            "per": limit.per,
+            "quota": limit.quota,
+            "window": limit.window,
+            "rolling": limit.rolling,
+            "soft": limit.soft,
+        }
+        for limit in plan.limits
+    ]
     return {
         "name": plan.name,
         "anonymous": plan.anonymous,
         "limits": limits,
         "on_unavailable": plan.on_unavailable,
+        "burst": plan.burst,
+        "shadow": plan.shadow,
     }

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from tallygate.core.names import Kind
 from tallygate.core.periods import DAY_MS, period_of, window_bounds_ms
-from tallygate.core.plans import COUNTED_WINDOWS, POLICIES, Caps, Plan, Policy, Window
+from tallygate.core.plans import COUNTED_WINDOWS, Window
 
 MAX_TOP_UPS: Final = 100
 """Of one identifier in one period: every call reads them, and 4 KB are a read unit."""
@@ -124,37 +123,6 @@ class Adjustments:
 UNCHANGED: Final = Allowance()
 UNADJUSTED: Final = Adjustments()
 
-Bases = Mapping[Kind, Mapping[Window, Mapping[str, int]]]
-"""Baselines of one call's identifiers in units, by home; only those that there are."""
-
 
 def is_top_up_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
-
-
-def effective_limits(plan: Plan, adjustments: Mapping[Kind, Adjustments], at_ms: int) -> tuple[Caps, Bases]:
-    """The limits of `plan` with top-ups, for each kind in `adjustments`; and the baselines from which they count."""
-    caps: dict[Kind, dict[Policy, int]] = {}
-    bases: dict[Kind, dict[Window, dict[str, int]]] = {}
-    quotas = plan.caps()
-    for kind, adjusted in adjustments.items():
-        for policy, quota in quotas.get(kind, {}).items():
-            window = POLICIES[policy]
-            allowance = adjusted.allowance(window, at_ms)
-            caps.setdefault(kind, {})[policy] = quota + allowance.extra
-            if allowance.bases:
-                units = {home: baseline.units for home, baseline in allowance.bases.items()}
-                bases.setdefault(kind, {})[window] = units
-    return caps, bases
-
-
-def marked_caps(caps: Caps, bases: Bases, home: str) -> Caps:
-    """The caps of a usage line: limits in terms of what `home` counts, so that its marks lie in what is left since the
-    reset, and one of them at the limit itself."""
-    return {
-        kind: {
-            policy: limit + bases.get(kind, {}).get(POLICIES[policy], {}).get(home, 0)
-            for policy, limit in policies.items()
-        }
-        for kind, policies in caps.items()
-    }

@@ -76,6 +76,7 @@ class Checked:
     reset_ms: int
     refuses: bool = False
     opens_ms: int = 0
+    exceeded: bool = False
 
     @property
     def remaining(self) -> int:
@@ -94,6 +95,7 @@ class Decision:
     limits: tuple[Checked, ...] = ()
     refusal: Refusal | None = None
     retry_after_seconds: int | None = None
+    would: Refusal | None = None
 
     @property
     def allowed(self) -> bool:

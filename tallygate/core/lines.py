@@ -46,7 +46,8 @@ class Increment(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class UsageLine:
     """One call. `units` is 0 for a call that was refused or is free of charge; `verdict` is set on refused calls only
-    and says why (`quota`, `key`, `unavailable`). `charge` names the identifiers whose quota pays, `caps` their
+    and says why (`quota`, `key`, `unavailable`); `would` on admitted ones that a plan in shadow would have refused, and
+    says why it would. `charge` names the identifiers whose quota pays, `caps` their
     limits."""
 
     id: str
@@ -63,6 +64,7 @@ class UsageLine:
     verdict: str | None = None
     ctr: tuple[Increment, ...] = ()
     idem: str | None = None
+    would: str | None = None
 
     def identifiers(self) -> list[tuple[Kind, str]]:
         """Every (kind, value) that this call counts for."""
@@ -103,6 +105,8 @@ def format_line(line: UsageLine) -> str:
     fields["status"] = line.status
     if line.verdict is not None:
         fields["verdict"] = line.verdict
+    if line.would is not None:
+        fields["would"] = line.would
     if line.ctr:
         fields["ctr"] = line.ctr
     if line.idem is not None:
@@ -159,6 +163,7 @@ def parse_line(fields: object) -> UsageLine:
         verdict=_optional_text(fields, "verdict"),
         ctr=_increments(fields.get("ctr", [])),
         idem=_optional_text(fields, "idem"),
+        would=_optional_text(fields, "would"),
     )
     for kind in charge:
         if (line.ip, line.ref, line.key)[KINDS.index(kind)] is None:

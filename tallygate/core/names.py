@@ -100,9 +100,13 @@ PLANS_PK: Final = "plans"
 PLAN_LIMITS: Final = "limits"
 PLAN_ANONYMOUS: Final = "anonymous"
 PLAN_ON_UNAVAILABLE: Final = "on_unavailable"
+PLAN_BURST: Final = "burst"
+PLAN_SHADOW: Final = "shadow"
 LIMIT_PER: Final = "per"
 LIMIT_QUOTA: Final = "quota"
 LIMIT_WINDOW: Final = "window"
+LIMIT_ROLLING: Final = "rolling"
+LIMIT_SOFT: Final = "soft"
 
 
 def pk_of(kind: str, value: str) -> str:

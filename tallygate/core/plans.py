@@ -25,6 +25,12 @@ POLICIES: Final[Mapping[Policy, Window]] = {
 }
 OnUnavailable = Literal["allow", "deny"]
 ON_UNAVAILABLE: Final[tuple[OnUnavailable, ...]] = get_args(OnUnavailable)
+
+
+def is_soft(policy: Policy) -> bool:
+    return policy.endswith("-soft")
+
+
 HOUR_POLICIES: Final[frozenset[Policy]] = frozenset({"hour", "hour-soft"})
 """Those that have items and rows of their own: all others are told by the month's."""
 
@@ -87,7 +93,7 @@ class Plan:
 
 
 def strictest_on_unavailable(plans: Iterable[Plan]) -> OnUnavailable | None:
-    """What holds for a caller who is on one of `plans` and nobody knows which: `deny` if any says so; None when there
-    is no plan."""
-    answers = {plan.on_unavailable for plan in plans}
+    """What holds for a caller who is on one of `plans` and nobody knows which: `deny` if any says so that
+    refuses at all; None when there is no plan."""
+    answers = {"allow" if plan.shadow else plan.on_unavailable for plan in plans}
     return "deny" if "deny" in answers else "allow" if answers else None

@@ -68,6 +68,10 @@ def problem_of(verdict: Verdict) -> Problem | None:
             _IANA + "temporary-reduced-capacity",
             "Temporarily unavailable",
             "Usage cannot be read at the moment, and this plan waits until it can.",
-            {"violated-policies": sorted(f"{kind}-{window}" for kind in verdict.caps for window in verdict.caps[kind])},
+            {
+                "violated-policies": sorted(
+                    f"{kind}-{policy}" for kind, policies in verdict.caps.items() for policy in policies
+                )
+            },
         )
     return None

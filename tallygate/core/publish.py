@@ -3,11 +3,10 @@ ordered by (epoch, units), so that repeats and races of shards are harmless and 
 one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
 from tallygate.core.marks import is_significant
-from tallygate.core.names import HOUR_SK, MONTH_SK
 from tallygate.core.plans import POLICIES, Policy
 from tallygate.core.tally import ItemKey, TallyItem
 from tallygate.core.usage import HomeUsage
@@ -92,10 +91,8 @@ def publication_of(
 def usage_of(publication: Publication) -> HomeUsage:
     """What a region reads of a publication: the same as from its row in the gate."""
     item = publication.item
-    is_hour = publication.period.startswith(HOUR_SK)
-    return HomeUsage(
-        home=publication.home,
-        month="" if is_hour else publication.period.removeprefix(MONTH_SK),
+    return replace(
+        HomeUsage.nothing(publication.home, publication.period),
         units=item.units,
         charged=item.charged,
         denied=item.denied,
@@ -103,5 +100,4 @@ def usage_of(publication: Publication) -> HomeUsage:
         rate_milli=publication.rate_milli,
         at_ms=publication.at_ms,
         lag_ms=publication.lag_ms,
-        hour=publication.period.removeprefix(HOUR_SK) if is_hour else "",
     )

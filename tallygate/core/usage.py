@@ -1,11 +1,12 @@
 """What a decision knows of an identifier: the counts that homes published, what this container admitted since, and how
 the quota was adjusted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tallygate.core.adjustments import UNADJUSTED, Adjustments
+from tallygate.core.adjustments import UNADJUSTED, Adjustments, Allowance
+from tallygate.core.names import HOUR_SK, MONTH_SK
 from tallygate.core.periods import day_of, hour_of, window_bounds_ms
 from tallygate.core.plans import Window
 
@@ -35,15 +36,25 @@ class HomeUsage:
     lag_ms: int = 0
     hour: str = ""
 
+    @classmethod
+    def nothing(cls, home: str, period: str) -> "HomeUsage":
+        """The empty row of `home` for a period: `month#2026-11`, `hour#2026-11-20T14`."""
+        if period.startswith(HOUR_SK):
+            return cls(home, "", hour=period.removeprefix(HOUR_SK))
+        return cls(home, period.removeprefix(MONTH_SK))
+
+    def is_of(self, window: Window, at_ms: int) -> bool:
+        """Whether this row tells of the window that holds `at_ms`."""
+        if self.hour:
+            return window == "hour" and self.hour == hour_of(at_ms)
+        return window in ("day", "month") and self.month == day_of(at_ms).month
+
     def charged_in(self, window: Window, at_ms: int) -> int:
         """Units charged in the window that holds `at_ms`, as far as this row tells: an hour is told by its own row
         only, a day and a month by that of the month, a minute by none."""
-        if self.hour:
-            return self.charged if window == "hour" and self.hour == hour_of(at_ms) else 0
-        day = day_of(at_ms)
-        if self.month != day.month:
+        if not self.is_of(window, at_ms):
             return 0
-        return self.charged if window == "month" else self.days.get(day.number, 0) if window == "day" else 0
+        return self.days.get(day_of(at_ms).number, 0) if window == "day" else self.charged
 
     def charged_before(self, window: Window, at_ms: int) -> int:
         """Units charged in the window before the one that holds `at_ms`, as far as this row tells."""
@@ -72,9 +83,15 @@ class Usage:
         return newest
 
     def weighs_before(self, window: Window, at_ms: int) -> int:
-        """Units of the window before the one that holds `at_ms` that still use up a rolling limit: what was charged
-        beyond its own baselines and top-ups, times the share of this window that is still to come; rounded down."""
-        start_ms, end_ms = window_bounds_ms(window, at_ms)
-        allowance = self.adjustments.allowance(window, start_ms - 1)
-        charged = sum(allowance.used(row.home, row.charged_before(window, at_ms)) for row in self.homes)
-        return max(0, charged - allowance.extra) * (end_ms - at_ms) // (end_ms - start_ms)
+        """Units of the window before the one that holds `at_ms` that still use up a rolling limit."""
+        start_ms, _ = window_bounds_ms(window, at_ms)
+        return weighs_before(self.homes, window, at_ms, self.adjustments.allowance(window, start_ms - 1))
+
+
+def weighs_before(rows: Iterable[HomeUsage], window: Window, at_ms: int, allowance: Allowance) -> int:
+    """Units of the window before the one that holds `at_ms` that still use up a rolling limit: what was charged beyond
+    the baselines and top-ups of that window (`allowance`), times the share of this one that is still to come; rounded
+    down."""
+    start_ms, end_ms = window_bounds_ms(window, at_ms)
+    charged = sum(allowance.used(row.home, row.charged_before(window, at_ms)) for row in rows)
+    return max(0, charged - allowance.extra) * (end_ms - at_ms) // (end_ms - start_ms)

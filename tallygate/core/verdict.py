@@ -8,11 +8,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
-from tallygate.core.adjustments import Bases, marked_caps
+from tallygate.core.adjustments import Allowance, Baseline
 from tallygate.core.decide import Checked, Decision, Refusal
 from tallygate.core.lines import UsageLine
 from tallygate.core.names import KINDS, Kind
 from tallygate.core.plans import Caps, Limit
+from tallygate.core.standing import Bases, Before, Befores, Standing, marked_caps
 
 CONTEXT_KEY: Final = "tallygate"
 """The one name under which the verdict stands in the context."""
@@ -29,8 +30,9 @@ class InvalidVerdictError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One call, who made it, who pays for it, and the decision. `key` is a key id, never a secret. `plan` is None when
-    no plan governed the call; `caps` are its limits with top-ups, `bases` the counts from which they are used up;
-    `key_fault` says what is wrong with a refused key."""
+    no plan governed the call; `caps` are its limits with top-ups, `bases` the counts from which they are used up,
+    `before` what rolling ones know of the window before; a caller is told nothing of a plan in `shadow`; `key_fault`
+    says what is wrong with a refused key."""
 
     ip: str
     home: str
@@ -43,10 +45,17 @@ class Verdict:
     charge: tuple[Kind, ...] = ()
     caps: Caps = field(default_factory=dict)
     bases: Bases = field(default_factory=dict)
+    before: Befores = field(default_factory=dict)
+    shadow: bool = False
     key_fault: KeyFault | None = None
 
     def identifier(self, kind: Kind) -> str | None:
         return (self.ip, self.ref, self.key)[KINDS.index(kind)]
+
+    @property
+    def told(self) -> Decision:
+        """The decision as its caller is told of it."""
+        return Decision() if self.shadow else self.decision
 
     def line(self, id: str, timestamp_ms: int, status: int) -> UsageLine:
         """The usage line of this call, answered with `status`. A refused call uses up nothing."""
@@ -61,8 +70,9 @@ class Verdict:
             units=self.units if self.decision.allowed else 0,
             status=status,
             charge=self.charge,
-            caps=marked_caps(self.caps, self.bases, self.home),
+            caps=marked_caps(Standing(self.caps, self.bases, self.before), self.home),
             verdict=self.decision.refusal,
+            would=self.decision.would,
         )
 
     def to_json(self) -> str:
@@ -75,6 +85,12 @@ class Verdict:
             "charge": self.charge,
             "caps": self.caps,
             "bases": self.bases or None,
+            "before": {
+                kind: {policy: _before_fields(before) for policy, before in policies.items()}
+                for kind, policies in self.before.items()
+            }
+            or None,
+            "shadow": self.shadow or None,
             "home": self.home,
             "region": self.region,
             "units": self.units,
@@ -83,6 +99,7 @@ class Verdict:
                 "allowed": decision.allowed,
                 "refusal": decision.refusal,
                 "retry_after_seconds": decision.retry_after_seconds,
+                "would": decision.would,
                 "limits": [_checked_fields(checked) for checked in decision.limits],
             },
         }
@@ -102,6 +119,11 @@ def verdict_of(text: object) -> Verdict:
             charge=tuple(fields["charge"]),
             caps=fields["caps"],
             bases=fields.get("bases") or {},
+            before={
+                kind: {policy: _before(before) for policy, before in policies.items()}
+                for kind, policies in (fields.get("before") or {}).items()
+            },
+            shadow=bool(fields.get("shadow")),
             home=_text(fields["home"]),
             region=_text(fields["region"]),
             units=int(fields["units"]),
@@ -110,6 +132,7 @@ def verdict_of(text: object) -> Verdict:
                 limits=tuple(_checked(checked) for checked in decision["limits"]),
                 refusal=None if decision["allowed"] is True else _refusal(decision["refusal"]),
                 retry_after_seconds=decision["retry_after_seconds"],
+                would=_refusal(decision["would"]) if decision.get("would") is not None else None,
             ),
         )
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
@@ -128,18 +151,35 @@ def _checked_fields(checked: Checked) -> dict[str, object]:
         "reset_ms": checked.reset_ms,
         "refuses": checked.refuses,
         "opens_ms": checked.opens_ms,
+        "exceeded": checked.exceeded,
+        "rolling": limit.rolling,
+        "soft": limit.soft,
     }
 
 
 def _checked(fields: dict[str, Any]) -> Checked:
     return Checked(
-        limit=Limit(fields["per"], int(fields["quota"]), fields["window"]),
+        limit=Limit(
+            fields["per"], int(fields["quota"]), fields["window"], bool(fields.get("rolling")), bool(fields.get("soft"))
+        ),
         used=int(fields["used"]),
         window_ms=int(fields["window_ms"]),
         reset_ms=int(fields["reset_ms"]),
         refuses=bool(fields["refuses"]),
         opens_ms=int(fields["opens_ms"]),
+        exceeded=bool(fields.get("exceeded")),
     )
+
+
+def _before_fields(before: Before) -> dict[str, object]:
+    weighs, allowance = before
+    bases = {home: [baseline.units, baseline.at_ms] for home, baseline in allowance.bases.items()}
+    return {"weighs": weighs, "bases": bases, "extra": allowance.extra}
+
+
+def _before(fields: dict[str, Any]) -> Before:
+    bases = {home: Baseline(int(units), int(at_ms)) for home, (units, at_ms) in fields["bases"].items()}
+    return Before(int(fields["weighs"]), Allowance(bases, int(fields["extra"])))
 
 
 def _text(value: object) -> str:

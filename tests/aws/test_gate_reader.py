@@ -174,10 +174,12 @@ def test_adjustments_of_a_profile_that_expired_are_over() -> None:
 def test_the_tally_of_a_home_is_read_exactly() -> None:
     item = {"pk": {"S": PK}, "sk": {"S": "month#2026-11"}, "n": {"N": "9"}, "c": {"N": "8"}, "d20": {"N": "8"}}
     client = Client({"Item": item | {"t": {"N": str(NOW - 2_000)}, "w1.6740f1a0": {"B": "AAAA"}}}, {})
-    counts = TallyReader({"us-east-1": client}, "tally").read("us-east-1", [PK, "ip#203.0.113.7"], "2026-11")
+    counts = TallyReader({"us-east-1": client}, "tally").read(
+        "us-east-1", [(PK, "month#2026-11"), ("ip#203.0.113.7", "hour#2026-11-20T12")]
+    )
     assert counts == [
         HomeUsage("us-east-1", "2026-11", 9, 8, 0, {20: 8}, at_ms=NOW - 2_000),
-        HomeUsage("us-east-1", "2026-11"),
+        HomeUsage("us-east-1", "", hour="2026-11-20T12"),
     ]
     assert client.asked[0].parameters == {
         "TableName": "tally",
@@ -188,4 +190,4 @@ def test_the_tally_of_a_home_is_read_exactly() -> None:
 
 def test_a_tally_that_does_not_answer_is_a_failure() -> None:
     slow = ReadFailure("no answer in time", may_pass=True)
-    assert TallyReader({"us-east-1": Client(slow)}, "tally").read("us-east-1", [PK], "2026-11") == slow
+    assert TallyReader({"us-east-1": Client(slow)}, "tally").read("us-east-1", [(PK, "month#2026-11")]) == slow

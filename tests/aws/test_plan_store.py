@@ -5,14 +5,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tallygate.aws.plan_store import PlanStore
-from tallygate.core.plans import Limit, Plan
+from tallygate.core.plans import WINDOWS, Limit, Plan
 from tests.stage_tables import NAMES, Clients
 
 limits = st.builds(
     Limit,
     per=st.sampled_from(["ip", "ref", "key"]),
     quota=st.integers(1, 10**15),
-    window=st.sampled_from(["day", "month"]),
+    window=st.sampled_from(WINDOWS),
+    rolling=st.booleans(),
+    soft=st.booleans(),
 )
 plans = st.builds(
     Plan,
@@ -20,6 +22,8 @@ plans = st.builds(
     limits=st.lists(limits, max_size=4).map(tuple),
     anonymous=st.booleans(),
     on_unavailable=st.sampled_from(["allow", "deny"]),
+    burst=st.none() | st.integers(1, 10**15),
+    shadow=st.booleans(),
 )
 
 

@@ -195,8 +195,10 @@ def test_applied_plans_are_shown(operator: Operator) -> None:
     assert applied[0] == {
         "name": "anonymous",
         "anonymous": True,
-        "limits": [{"per": "ip", "quota": 200, "window": "day"}],
+        "limits": [{"per": "ip", "quota": 200, "window": "day", "rolling": False, "soft": False}],
         "on_unavailable": "allow",
+        "burst": None,
+        "shadow": False,
     }
     assert "1,000 per key and day" in operator.run("plans", "show").stdout
 

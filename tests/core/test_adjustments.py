@@ -15,15 +15,14 @@ from tallygate.core.adjustments import (
     IdTakenError,
     TooManyTopUpsError,
     TopUp,
-    effective_limits,
     is_top_up_id,
-    marked_caps,
 )
 from tallygate.core.decide import Decision, Request, decide
 from tallygate.core.headers import rate_limit_headers
 from tallygate.core.marks import crosses
 from tallygate.core.periods import DAY_MS, HOUR_MS, day_of, hour_of
 from tallygate.core.plans import COUNTED_WINDOWS, Limit, Plan, Window
+from tallygate.core.standing import marked_caps, standing_limits
 from tallygate.core.usage import Admission, HomeUsage, Usage
 
 HERE, AWAY = "us-east-1", "eu-west-1"
@@ -251,12 +250,28 @@ def test_an_id_is_short_and_plain(id: str, good: bool) -> None:
 def test_limits_of_a_call_have_top_ups_in_them_and_marks_the_baseline_of_their_home() -> None:
     plan = Plan("plan", (Limit("ip", 200, "day"), Limit("ref", 2_000, "day"), Limit("key", 5, "day")), anonymous=True)
     adjusted = Adjustments().reset({"day": counted(150, 40)}, NOON).topped_up("day", TopUp("a", 50), NOON)
-    caps, bases = effective_limits(plan, {"ip": adjusted, "ref": Adjustments()}, NOON)
-    assert caps == {"ip": {"day": 250}, "ref": {"day": 2_000}}
-    assert bases == {"ip": {"day": {HERE: 150, AWAY: 40}}}
-    assert marked_caps(caps, bases, HERE) == {"ip": {"day": 400}, "ref": {"day": 2_000}}
-    assert marked_caps(caps, bases, AWAY) == {"ip": {"day": 290}, "ref": {"day": 2_000}}
-    assert marked_caps(caps, bases, "ap-southeast-2") == caps
+    standing = standing_limits(plan, {"ip": Usage(adjustments=adjusted), "ref": Usage()}, NOON)
+    assert standing == ({"ip": {"day": 250}, "ref": {"day": 2_000}}, {"ip": {"day": {HERE: 150, AWAY: 40}}}, {})
+    assert marked_caps(standing, HERE) == {"ip": {"day": 400}, "ref": {"day": 2_000}}
+    assert marked_caps(standing, AWAY) == {"ip": {"day": 290}, "ref": {"day": 2_000}}
+    assert marked_caps(standing, "ap-southeast-2") == standing.caps
+
+
+def test_a_rolling_limit_knows_the_adjustments_of_the_window_before() -> None:
+    """Half of the 20th has passed. The reset forgave 30 of yesterday's 61, and 11 of the rest were topped up."""
+    plan = Plan("plan", (Limit("key", 100, "day", rolling=True), Limit("key", 80, "day", soft=True)))
+    published = HomeUsage(HERE, "2026-11", 71, 71, 0, {19: 61, 20: 10})
+    yesterday = NOON - DAY_MS
+    adjusted = Adjustments().reset({"day": counted(30)}, yesterday).topped_up("day", TopUp("a", 11), yesterday)
+    standing = standing_limits(plan, {"key": Usage((published,), adjustments=adjusted)}, NOON)
+    assert standing.caps == {"key": {"day": 100, "day-soft": 80}}
+    assert standing.bases == {}
+    past = Allowance({HERE: Baseline(30, NOON), AWAY: Baseline(0, NOON)}, 11)
+    assert standing.before["key"]["day"].weighs == 10
+    assert standing.before["key"]["day"].allowance.extra == past.extra
+    assert standing.before["key"]["day"].allowance.base(HERE) == past.base(HERE)
+    assert list(standing.before["key"]) == ["day"]
+    assert marked_caps(standing, HERE) == {"key": {"day": 90, "day-soft": 80}}
 
 
 steps = st.lists(st.integers(1, 300), min_size=1, max_size=40)

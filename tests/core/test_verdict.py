@@ -8,15 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallygate.core import keys
+from tallygate.core.adjustments import Allowance, Baseline
 from tallygate.core.credentials import StoredKey, fault_of
 from tallygate.core.decide import Checked, Decision
 from tallygate.core.lines import format_line, parse_line
 from tallygate.core.plans import Limit
 from tallygate.core.problems import problem_of
+from tallygate.core.standing import Before
 from tallygate.core.verdict import InvalidVerdictError, KeyFault, Verdict, verdict_of
 
 CHECKED = Checked(Limit("ip", 200, "day"), 13, 86_400_000, 1_795_219_200_000)
 SPENT = Checked(Limit("ip", 10, "day"), 10, 86_400_000, 1_795_219_200_000, True, 1_795_219_200_000)
+WARNED = replace(CHECKED, limit=Limit("ip", 10, "day", soft=True), exceeded=True)
+NOTHING_BEFORE = Before(0, Allowance())
 NOW = 1_795_176_000_250
 
 
@@ -42,6 +46,11 @@ VERDICTS = [
     verdict(Decision(refusal="key"), "revoked"),
     Verdict("unknown", "us-east-1", "us-east-1", 0, Decision()),
     replace(verdict(Decision((SPENT, CHECKED), "quota", 43_200)), bases={"ip": {"day": {"us-east-1": 150, "x": 7}}}),
+    replace(
+        verdict(Decision((replace(CHECKED, limit=Limit("ip", 9, "hour", rolling=True)), WARNED), would="quota")),
+        before={"ip": {"day": Before(7, Allowance({"us-east-1": Baseline(3, NOW)}, 50)), "hour": NOTHING_BEFORE}},
+        shadow=True,
+    ),
 ]
 
 
@@ -79,6 +88,7 @@ def test_the_usage_line_of_a_verdict_is_one_that_is_counted(given_verdict: Verdi
     line = given_verdict.line("request-1", NOW, 200)
     assert parse_line(json.loads(format_line(line))) == line
     assert line.verdict == given_verdict.decision.refusal
+    assert line.would == given_verdict.decision.would
     assert line.units == (given_verdict.units if given_verdict.decision.allowed else 0)
 
 
@@ -88,6 +98,21 @@ def test_the_caps_of_a_line_are_those_of_the_counts_of_its_home(decision: Decisi
     assert adjusted.line("request-1", NOW, 200).caps == {"ip": {"day": 350}}
     assert replace(adjusted, home="eu-west-1").line("request-1", NOW, 200).caps == {"ip": {"day": 207}}
     assert replace(adjusted, home="ap-southeast-2").line("request-1", NOW, 200).caps == {"ip": {"day": 200}}
+
+
+@pytest.mark.parametrize(("weighs", "cap"), [(0, 200), (7, 193), (199, 1), (200, 1), (500, 1)])
+def test_a_rolling_limit_travels_as_what_the_window_before_leaves_of_it(weighs: int, cap: int) -> None:
+    before = {"ip": {"day": Before(weighs, Allowance())}}
+    rolling = replace(verdict(Decision()), before=before, caps={"ip": {"day": 200, "day-soft": 150}})  # type: ignore[arg-type]
+    assert rolling.line("request-1", NOW, 200).caps == {"ip": {"day": cap, "day-soft": 150}}
+    adjusted = replace(rolling, bases={"ip": {"day": {"us-east-1": 30}}})
+    assert adjusted.line("request-1", NOW, 200).caps == {"ip": {"day": cap + 30, "day-soft": 180}}
+
+
+def test_a_caller_of_a_plan_in_shadow_is_told_of_no_decision() -> None:
+    decided = verdict(Decision((WARNED,), would="quota"))
+    assert decided.told == decided.decision
+    assert replace(decided, shadow=True).told == Decision()
 
 
 def test_a_spent_quota_names_the_violated_policies_and_no_others() -> None:

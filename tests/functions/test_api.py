@@ -34,6 +34,8 @@ def test_whoami_tells_what_the_gate_sees(capsys: pytest.CaptureFixture[str]) -> 
             {
                 "kind": "ip",
                 "window": "day",
+                "rolling": False,
+                "soft": False,
                 "limit": 200,
                 "used": 13,
                 "remaining": 187,
@@ -41,6 +43,17 @@ def test_whoami_tells_what_the_gate_sees(capsys: pytest.CaptureFixture[str]) -> 
             }
         ],
     }
+
+
+def test_who_is_on_a_plan_in_shadow_sees_no_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    spent = replace(ADMITTED.decision, would="quota", limits=(replace(DAILY, used=201, exceeded=True),))
+    answer = call(replace(ADMITTED, decision=spent, shadow=True))
+    assert (answer["statusCode"], json.loads(answer["body"])["limits"]) == (200, [])
+    assert not {name for name in answer["headers"] if "ratelimit" in name and not name.startswith("access-control")}
+    [line] = lines(capsys)
+    assert (line["would"], line["units"], line["caps"]["ip"]) == ("quota", 1, {"day": 200})
+    assert "verdict" not in line
+    assert parse_line(line).would == "quota"
 
 
 def test_an_admitted_call_prints_one_usage_line(capsys: pytest.CaptureFixture[str]) -> None:

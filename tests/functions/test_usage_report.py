@@ -13,24 +13,34 @@ from gateway import HOME, NOW, SLOW, FakeGate, published
 
 from functions.api import routes
 from functions.api.usage_report import UsageReport
+from tallygate.core.adjustments import Allowance, Baseline
 from tallygate.core.gate import ReadFailure
+from tallygate.core.standing import Before
 from tallygate.core.usage import HomeUsage
 from tallygate.core.verdict import Verdict
 
 
 @dataclass
 class FakeTally:
-    """The tallies of homes; one that is None does not answer."""
+    """The tallies of homes; one that is None does not answer. `asked` are the items that the first was asked for."""
 
     counts: dict[str, dict[str, HomeUsage] | None] = field(default_factory=dict)
+    more: dict[str, list[HomeUsage]] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def homes(self) -> tuple[str, ...]:
         return tuple(self.counts)
 
-    def read(self, home: str, partitions: Sequence[str], month: str) -> list[HomeUsage] | ReadFailure:
+    def read(self, home: str, items: Sequence[tuple[str, str]]) -> list[HomeUsage] | ReadFailure:
+        self.asked = list(items)
         counts = self.counts[home]
-        return SLOW if counts is None else [counts.get(pk, HomeUsage(home, month)) for pk in partitions]
+        if counts is None:
+            return SLOW
+        rows = [(pk, row) for pk, row in counts.items()]
+        rows += [(pk, row) for pk, rows_of in self.more.items() for row in rows_of if row.home == home]
+        kept = {(pk, f"hour#{row.hour}" if row.hour else f"month#{row.month}"): row for pk, row in rows}
+        return [kept.get(item, HomeUsage.nothing(home, item[1])) for item in items]
 
 
 def report(tally: FakeTally, gate: FakeGate, monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> Any:
@@ -54,6 +64,8 @@ def test_usage_is_exact_and_adds_homes_up(monkeypatch: pytest.MonkeyPatch, capsy
             "kind": "key",
             "value": "9f2c000000000000",
             "window": "day",
+            "rolling": False,
+            "soft": False,
             "limit": 1000,
             "used": 35,
             "remaining": 965,
@@ -67,6 +79,8 @@ def test_usage_is_exact_and_adds_homes_up(monkeypatch: pytest.MonkeyPatch, capsy
             "kind": "key",
             "value": "9f2c000000000000",
             "window": "month",
+            "rolling": False,
+            "soft": False,
             "limit": 5000,
             "used": 70,
             "remaining": 4930,
@@ -86,9 +100,9 @@ def test_homes_are_asked_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> No
 
         together = threading.Barrier(2, timeout=10)
 
-        def read(self, home: str, partitions: Sequence[str], month: str) -> list[HomeUsage] | ReadFailure:
+        def read(self, home: str, items: Sequence[tuple[str, str]]) -> list[HomeUsage] | ReadFailure:
             self.together.wait()
-            return super().read(home, partitions, month)
+            return super().read(home, items)
 
     pk = "key#9f2c000000000000"
     body = report(Meeting({HOME: {pk: COUNTED}, "eu-west-1": None}), FakeGate(), monkeypatch, KEYED)
@@ -154,6 +168,70 @@ def test_usage_without_a_key_is_of_address_and_site(monkeypatch: pytest.MonkeyPa
         ("ip", "203.0.113.7", 25, 200),
         ("ref", "shop.example", 0, 2000),
     ]
+
+
+PK = "key#9f2c000000000000"
+
+
+def hour(charged: int, hour: str, *, home: str = HOME, at_ms: int = NOW - 123) -> HomeUsage:
+    return HomeUsage(home, "", charged, charged, at_ms=at_ms, hour=hour)
+
+
+def test_hours_are_told_from_their_own_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    tally = FakeTally({HOME: {PK: COUNTED}, "eu-west-1": {}})
+    tally.more = {PK: [hour(7, "2026-11-20T12"), hour(90, "2026-11-20T11")]}
+    tally.more[PK].append(hour(3, "2026-11-20T12", home="eu-west-1"))
+    limited = replace(KEYED, caps={"key": {"minute": 5, "hour": 20, "hour-soft": 9, "month": 5000}})
+    report_of = report(tally, FakeGate(), monkeypatch, limited)
+    assert sorted(tally.asked) == [(PK, "hour#2026-11-20T12"), (PK, "month#2026-11")]
+    told = [
+        (each["window"], each["soft"], each["used"], each["remaining"], each["reset"]) for each in report_of["usage"]
+    ]
+    assert told == [
+        ("hour", False, 10, 10, "2026-11-20T13:00:00.000Z"),
+        ("hour", True, 10, 0, "2026-11-20T13:00:00.000Z"),
+        ("month", False, 60, 4940, "2026-12-01T00:00:00.000Z"),
+    ]
+    assert report_of["usage"][0]["homes"][HOME]["as_of"] == "2026-11-20T12:00:00.000Z"
+    assert report_of["as_of"] == "2026-11-20T11:59:58.000Z"
+
+
+def test_what_the_window_before_still_weighs_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the 20th has passed: of yesterday's 41, less 6 forgiven there and 9 of a top-up, half are 13."""
+    tally = FakeTally({HOME: {PK: replace(COUNTED, days={19: 41, 20: 25})}})
+    past = Allowance({HOME: Baseline(6, 0)}, 9)
+    rolling = replace(KEYED, caps={"key": {"day": 100}}, before={"key": {"day": Before(99, past)}})
+    for counts in (tally, FakeTally({HOME: None})):
+        gate = FakeGate(rows={PK: (replace(COUNTED, days={19: 41, 20: 25}),)})
+        [day] = report(counts, gate, monkeypatch, rolling)["usage"]
+        assert (day["rolling"], day["used"], day["remaining"]) == (True, 25 + 12, 63)
+        assert day["reset"] == "2026-11-22T00:00:00.000Z", "until then it weighs something"
+        assert day["homes"][HOME]["used"] == 25
+
+
+def test_a_rolling_limit_asks_for_the_month_before_on_the_first_and_for_the_hour_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tally = FakeTally({HOME: {}})
+    nothing = Before(0, Allowance())
+    rolling = replace(
+        KEYED,
+        caps={"key": {"hour": 5, "day": 100, "month": 900}},
+        before={"key": {"hour": nothing, "day": nothing, "month": nothing}},
+    )
+    UsageReport(tally, FakeGate()).of(rolling, NOW + 11 * 86_400_000 - 12 * 3_600_000)
+    assert sorted(tally.asked) == [
+        (PK, "hour#2026-11-30T23"),
+        (PK, "hour#2026-12-01T00"),
+        (PK, "month#2026-11"),
+        (PK, "month#2026-12"),
+    ]
+
+
+def test_who_is_on_a_plan_in_shadow_is_told_of_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    tally = FakeTally({HOME: {PK: COUNTED}})
+    [limit] = report(tally, FakeGate(), monkeypatch, replace(KEYED, shadow=True))["usage"]
+    assert (limit["window"], limit["used"], limit["limit"], limit["remaining"]) == ("month", 60, None, None)
 
 
 def test_usage_without_a_limit_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:

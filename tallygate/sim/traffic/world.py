@@ -10,13 +10,13 @@ The same setup, seed and calls make the same world.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from tallygate.core.adjustments import effective_limits
 from tallygate.core.decide import Decision
 from tallygate.core.limiter import Limiter
 from tallygate.core.lines import UsageLine
 from tallygate.core.names import Kind, pk_of
 from tallygate.core.plans import Plan
 from tallygate.core.snapshots import Snapshot
+from tallygate.core.standing import standing_limits
 from tallygate.core.verdict import STATUS, Verdict
 from tallygate.sim.traffic.containers import Containers
 from tallygate.sim.traffic.naive import NaiveLimiter
@@ -77,8 +77,7 @@ def line_of(
     call: Call, id: str, region: str, home: str, snapshots: Mapping[Kind, Snapshot], decision: Decision
 ) -> UsageLine:
     """What is printed for a call, as the authorizer and the API function do."""
-    adjusted = {kind: snapshot.adjustments for kind, snapshot in snapshots.items()}
-    caps, bases = effective_limits(call.plan, adjusted, call.at_ms)
+    standing = standing_limits(call.plan, {kind: found.usage() for kind, found in snapshots.items()}, call.at_ms)
     identifiers = dict(call.charge)
     verdict = Verdict(
         ip=identifiers.get("ip", OFFICE_IP),
@@ -90,7 +89,9 @@ def line_of(
         key=identifiers.get("key"),
         plan=call.plan.name,
         charge=tuple(snapshots),
-        caps=caps,
-        bases=bases,
+        caps=standing.caps,
+        bases=standing.bases,
+        before=standing.before,
+        shadow=call.plan.shadow,
     )
     return verdict.line(id, call.at_ms, 200 if decision.refusal is None else STATUS[decision.refusal])
