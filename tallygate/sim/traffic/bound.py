@@ -22,7 +22,7 @@ from tallygate.sim.traffic.arrivals import Callers, zipf_weights
 from tallygate.sim.traffic.delays import Delays
 
 MARK_PERCENT: Final = 1
-"""Marks near the quota are so far apart (`core/marks.py`)."""
+"""Marks near the quota are so far apart (`tallygate/core/marks.py`)."""
 SIGMAS: Final = 6
 _MOST_STEPS: Final = 20_000
 
