@@ -45,8 +45,8 @@ class QuotaStore:
         """What is adjusted for an identifier, given in its normal form."""
         return adjustments_of(self._row(pk_of(kind, value)))
 
-    def reset(self, kind: Kind, value: str, counted: Mapping[Window, Mapping[str, Baseline]], now_ms: int) -> Change:
-        """Let each window of `counted` begin again from what every home had charged in it. UnknownKeyError when there
+    def reset(self, kind: Kind, value: str, counted: Mapping[str, Mapping[str, Baseline]], now_ms: int) -> Change:
+        """Let each period of `counted` begin again from what every home had charged in it. UnknownKeyError when there
         is no such key, BusyError."""
         return self._change(kind, value, lambda adjusted: adjusted.reset(counted, now_ms), now_ms)
 
@@ -86,7 +86,7 @@ class QuotaStore:
         else:
             update += ", #ttl = :ttl"
             attributes["#ttl"] = names.EXPIRES
-            values[":ttl"] = {"N": str((day_of(now_ms).month_end_ms + DAY_MS) // 1000)}
+            values[":ttl"] = {"N": str((day_of(now_ms).next_month_end_ms + DAY_MS) // 1000)}
         try:
             self._client.update_item(
                 TableName=self._table,

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tallygate.aws.gate_rows import counted
 from tallygate.aws.rows import Row, number, tally_item
 from tallygate.core import names
 from tallygate.core.names import KINDS, Kind, pk_of
 from tallygate.core.ranks import LEAST_RANK, count_below, rank_partitions
-from tallygate.core.tally import TallyItem
+from tallygate.core.tally import ItemKey, TallyItem
+from tallygate.core.usage import HomeUsage
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -64,6 +66,18 @@ class UsageReader:
         seen."""
         return self._exact(kind, [value], month)[0]
 
+    def rows(self, kind: Kind, value: str, periods: Iterable[str]) -> list[HomeUsage]:
+        """What each home counted of one identifier in each of `periods` (`month#2026-11`, `hour#2026-11-20T14`)."""
+        keys = [{names.PK: {"S": pk_of(kind, value)}, names.SK: {"S": period}} for period in dict.fromkeys(periods)]
+        found = []
+        for home, client in self._homes.items():
+            rows = self._rows(client, keys)
+            for key in keys:
+                period = key[names.SK]["S"]
+                row = rows.get(_place(key))
+                found.append(counted(row, home, period) if row else HomeUsage.nothing(home, period))
+        return found
+
     def top(self, kind: Kind, month: str, limit: int) -> list[Usage]:
         """The `limit` identifiers with the largest counts, largest first; fewer when fewer are ranked: a count below
         LEAST_RANK in every home is in no ranking. Exact but for calls counted while it reads."""
@@ -100,20 +114,24 @@ class UsageReader:
                 kind,
                 key[names.PK]["S"].partition("#")[2],
                 month,
-                {home: tally_item(rows.get(key[names.PK]["S"], {})) for home, rows in by_home.items()},
+                {home: tally_item(rows.get(_place(key), {})) for home, rows in by_home.items()},
             )
             for key in keys
         ]
 
-    def _rows(self, client: "DynamoDBClient", keys: list[dict[str, dict[str, str]]]) -> dict[str, Row]:
-        rows: dict[str, Row] = {}
+    def _rows(self, client: "DynamoDBClient", keys: list[dict[str, dict[str, str]]]) -> dict[ItemKey, Row]:
+        rows: dict[ItemKey, Row] = {}
         for start in range(0, len(keys), MAX_BATCH_KEYS):
             asked: Any = {self._table: {"Keys": keys[start : start + MAX_BATCH_KEYS], "ConsistentRead": True}}
             while asked:
                 answer = client.batch_get_item(RequestItems=asked)
-                rows |= {row[names.PK]["S"]: row for row in answer["Responses"].get(self._table, [])}
+                rows |= {_place(row): row for row in answer["Responses"].get(self._table, [])}
                 asked = answer.get("UnprocessedKeys")
         return rows
+
+
+def _place(row: Row) -> ItemKey:
+    return ItemKey(row[names.PK]["S"], row[names.SK]["S"])
 
 
 class _Ranking:

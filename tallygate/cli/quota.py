@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import click
 from tallygate.aws.key_store import KeyStore
 from tallygate.aws.plan_store import PlanStore
 from tallygate.aws.quota_store import BusyError, Change, QuotaStore
-from tallygate.aws.usage_reader import Usage, UsageReader
+from tallygate.aws.usage_reader import UsageReader
 from tallygate.cli.failures import Failure
 from tallygate.cli.identifiers import normal_value
 from tallygate.cli.output import console, json_option, print_json, table
@@ -30,8 +30,9 @@ from tallygate.core.adjustments import (
 from tallygate.core.identity import is_site
 from tallygate.core.lines import MAX_UNITS, format_timestamp
 from tallygate.core.names import INVALID_KEY, Kind
-from tallygate.core.periods import day_of, period_of, window_bounds_ms
+from tallygate.core.periods import period_of, window_bounds_ms
 from tallygate.core.plans import COUNTED_WINDOWS, Limit, Plan, Window
+from tallygate.core.usage import HomeUsage, Usage
 
 EVERYWHERE: Final = "Every region knows within seconds."
 
@@ -73,7 +74,8 @@ def reset(target: Target, kind: Kind, value: str, window: Window | None, as_json
     """Let the quota of one address, site or key begin again, in every region.
 
     What was charged until now no longer uses it up; it stays counted, and `tallygate usage` shows it as before. Calls
-    that are still on their way use up the quota that begins now. Without --window, all of its limits begin again.
+    that are still on their way use up the quota that begins now. Without --window, all of its limits begin again, but
+    those by the minute: nobody counts them, and a minute is soon over.
 
     \b
     Examples:
@@ -81,9 +83,9 @@ def reset(target: Target, kind: Kind, value: str, window: Window | None, as_json
       tallygate quota reset key 0123456789abcdef --window day --stage prod
     """
     found = _Quota.of(target, kind, value, to_write=True)
-    windows = [found.window(window)] if window else list(dict.fromkeys(limit.window for limit in found.limits))
-    counted = {each: found.counted(each) for each in windows}
-    found.adjusted = _written(lambda: found.store.reset(kind, found.value, counted, found.now_ms)).after
+    windows = [found.window(window)] if window else found.windows
+    forgiven = found.forgiven(windows)
+    found.adjusted = _written(lambda: found.store.reset(kind, found.value, forgiven, found.now_ms)).after
     _print(found, as_json)
     if not as_json:
         console().print(f"Begun again, by {' and by '.join(windows)}. {EVERYWHERE}")
@@ -104,9 +106,9 @@ def reset(target: Target, kind: Kind, value: str, window: Window | None, as_json
 def top_up(
     target: Target, kind: Kind, value: str, units: int, id: str | None, window: Window | None, as_json: bool
 ) -> None:
-    """Add UNITS to the quota of one address, site or key for the current day or month, in every region.
+    """Add UNITS to the quota of one address, site or key for the current hour, day or month, in every region.
 
-    With --id, the same command again changes nothing, until a day after that day or month has ended.
+    With --id, the same command again changes nothing, until a day after that hour, day or month has ended.
 
     \b
     Examples:
@@ -149,7 +151,7 @@ class _Quota:
     kind: Kind
     value: str
     plan: Plan
-    usage: Usage
+    rows: list[HomeUsage]
     store: QuotaStore
     adjusted: Adjustments
     now_ms: int
@@ -162,29 +164,58 @@ class _Quota:
         plan = _plan_of(kind, normal, KeyStore(gate, table), PlanStore(gate, table).plans())
         store, now_ms = QuotaStore(gate, table), time.time_ns() // 1_000_000
         adjusted = store.find(kind, normal)
-        usage = UsageReader(target.every_home, target.names.tally_table).show(kind, normal, day_of(now_ms).month)
-        return cls(kind, normal, plan, usage, store, adjusted, now_ms)
+        found = cls(kind, normal, plan, [], store, adjusted, now_ms)
+        times = {window: found.times_ms(window) for window in found.windows}
+        items = [_item_of(window, at_ms) for window, all_ms in times.items() for at_ms in all_ms]
+        found.rows = UsageReader(target.every_home, target.names.tally_table).rows(kind, normal, items)
+        return found
 
     @property
     def limits(self) -> list[Limit]:
         return [limit for limit in self.plan.limits if limit.per == self.kind]
 
+    @property
+    def windows(self) -> list[Window]:
+        """Those of its limits whose use is counted, each once."""
+        return [window for window in dict.fromkeys(limit.window for limit in self.limits) if window in COUNTED_WINDOWS]
+
+    def times_ms(self, window: Window) -> list[int]:
+        """A time in each period that uses up limits of `window`: the current one, and for one that rolls the one
+        before."""
+        rolls = any(limit.rolling for limit in self.limits if limit.window == window)
+        return [self.now_ms, window_bounds_ms(window, self.now_ms)[0] - 1] if rolls else [self.now_ms]
+
     def window(self, asked: Window | None) -> Window:
         """The one asked for, else the only one there is."""
-        windows = list(dict.fromkeys(limit.window for limit in self.limits))
+        windows = self.windows
+        if not windows:
+            raise Failure(f"plan {self.plan.name} limits by the minute only: nobody counts it, and it is soon over")
         if asked is None and len(windows) > 1:
             raise Failure(f"which limit? Plan {self.plan.name} has one by {' and one by '.join(windows)}: --window")
         if asked is not None and asked not in windows:
             raise Failure(f"--window: plan {self.plan.name} has no limit by {asked}, but by {', '.join(windows)}")
         return asked or windows[0]
 
-    def counted(self, window: Window) -> dict[str, Baseline]:
-        """What each home charged in the current period, and when that was last added to."""
-        day = day_of(self.now_ms).number
+    def counted(self, window: Window, at_ms: int) -> dict[str, Baseline]:
+        """What each home charged in the period that holds `at_ms`, and when that was last added to."""
         return {
-            home: Baseline(item.charged_in([window], day)[window], item.last_flush_ms or 0)
-            for home, item in self.usage.homes.items()
+            row.home: Baseline(row.charged_in(window, at_ms), row.at_ms)
+            for row in self.rows
+            if row.is_of(window, at_ms)
         }
+
+    def forgiven(self, windows: Iterable[Window]) -> dict[str, dict[str, Baseline]]:
+        """The baselines of a reset of `windows`, by period."""
+        return {
+            period_of(window, at_ms): self.counted(window, at_ms)
+            for window in windows
+            for at_ms in self.times_ms(window)
+        }
+
+
+def _item_of(window: Window, at_ms: int) -> str:
+    """The period of the item that counts `window`: days are in those of months."""
+    return period_of("hour" if window == "hour" else "month", at_ms)
 
 
 def _plan_of(kind: Kind, value: str, keys: KeyStore, plans: list[Plan]) -> Plan:
@@ -225,6 +256,10 @@ def _print(found: _Quota, as_json: bool, **more: Any) -> None:
         title=f"{found.kind} {found.value} on plan {found.plan.name}",
     )  # fmt: skip
     for limit in limits:
+        by = f"{'rolling ' * limit['rolling']}{'soft ' * limit['soft']}{limit['window']}"
+        if limit["window"] not in COUNTED_WINDOWS:
+            rows.add_row(by, "-", f"{limit['limit']:,}", "-", "-", "-", "-", "not counted")
+            continue
         homes = limit["homes"].values()
         numbers = (
             limit["used"],
@@ -234,24 +269,29 @@ def _print(found: _Quota, as_json: bool, **more: Any) -> None:
             sum(home["baseline"] for home in homes),
             sum(limit["top_ups"].values()),
         )
-        rows.add_row(limit["window"], *(f"{number:,}" for number in numbers), f"{limit['reset'][:16]}Z")
+        rows.add_row(by, *(f"{number:,}" for number in numbers), f"{limit['reset'][:16]}Z")
     console().print(rows)
 
 
 def _document(found: _Quota, limit: Limit) -> dict[str, Any]:
+    what = {"window": limit.window, "rolling": limit.rolling, "soft": limit.soft}
+    if limit.window not in COUNTED_WINDOWS:
+        return {**what, "quota": limit.quota, "limit": limit.quota, "used": None, "remaining": None}
     period = period_of(limit.window, found.now_ms)
     allowance = found.adjusted.allowance(limit.window, found.now_ms)
-    counted = {home: baseline.units for home, baseline in found.counted(limit.window).items()}
+    counted = {home: baseline.units for home, baseline in found.counted(limit.window, found.now_ms).items()}
     used = {home: allowance.used(home, units) for home, units in counted.items()}
     effective = limit.quota + allowance.extra
+    weighs = Usage(tuple(found.rows), (), found.adjusted).weighs_before(limit.window, found.now_ms) * limit.rolling
     return {
-        "window": limit.window,
+        **what,
         "period": period,
         "quota": limit.quota,
         "top_ups": dict(found.adjusted.extras.get(period, {})),
         "limit": effective,
-        "used": sum(used.values()),
-        "remaining": max(0, effective - sum(used.values())),
+        "used": sum(used.values()) + weighs,
+        "of_the_one_before": weighs,
+        "remaining": max(0, effective - sum(used.values()) - weighs),
         "reset": format_timestamp(window_bounds_ms(limit.window, found.now_ms)[1]),
         "homes": {
             home: {"counted": units, "baseline": allowance.base(home).units, "used": used[home]}

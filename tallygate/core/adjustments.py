@@ -77,17 +77,17 @@ class Adjustments:
         period = period_of(window, at_ms)
         return Allowance(self.bases.get(period, {}), sum(self.extras.get(period, {}).values()))
 
-    def reset(self, counted: Mapping[Window, Mapping[str, Baseline]], now_ms: int) -> "Adjustments":
-        """With new baselines: `counted` is what each home had charged in each window that is reset. A baseline never
-        goes down: of two resets at the same time, the one that forgives more stands."""
+    def reset(self, counted: Mapping[str, Mapping[str, Baseline]], now_ms: int) -> "Adjustments":
+        """With new baselines: `counted` is what each home had charged in each period that is forgiven, the one before
+        the current one among them where a limit rolls. A baseline never goes down: of two resets at the same time, the
+        one that forgives more stands."""
         kept = self._kept(now_ms)
         bases = dict(kept.bases)
-        for window, homes in counted.items():
-            period = period_of(window, now_ms)
-            before = bases.get(period, {})
-            raised = {home: max(before.get(home, base), base) for home, base in homes.items() if base.units}
+        for period, homes in counted.items():
+            stored = bases.get(period, {})
+            raised = {home: max(stored.get(home, base), base) for home, base in homes.items() if base.units}
             if raised:
-                bases[period] = {**before, **raised}
+                bases[period] = {**stored, **raised}
         return Adjustments(bases, kept.extras)
 
     def topped_up(self, window: Window, top_up: TopUp, now_ms: int) -> "Adjustments":

@@ -47,16 +47,16 @@ def row(gate: "DynamoDBClient", pk: str) -> Any:
     return row
 
 
-def test_an_address_gets_a_profile_that_is_no_key_and_ends_with_its_month(
+def test_an_address_gets_a_profile_that_is_no_key_and_ends_with_the_month_after_its_own(
     store: QuotaStore, gate: "DynamoDBClient"
 ) -> None:
-    adjusted = store.reset("ip", "203.0.113.7", {"day": COUNTED}, NOW).after
+    adjusted = store.reset("ip", "203.0.113.7", {"day#2026-11-20": COUNTED}, NOW).after
     stored = row(gate, "ip#203.0.113.7")
-    assert stored["ttl"] == {"N": "1796169600"}  # 2026-12-02T00:00:00Z
+    assert stored["ttl"] == {"N": "1798848000"}  # 2027-01-02T00:00:00Z: a rolling limit of December counts November
     partition = partition_of([stored], NOW)
     assert (partition.key, partition.adjustments) == (None, adjusted)
     assert adjusted == store.find("ip", "203.0.113.7") == Adjustments({"day#2026-11-20": COUNTED})
-    assert partition_of([stored], NOW + 12 * DAY_MS).adjustments == Adjustments()
+    assert partition_of([stored], NOW + 43 * DAY_MS).adjustments == Adjustments()
 
 
 def test_a_key_keeps_everything_else_and_never_expires(
@@ -64,7 +64,7 @@ def test_a_key_keeps_everything_else_and_never_expires(
 ) -> None:
     made = keys.create(SECRET, owner="acme", plan="starter", now_ms=NOW, note="first")
     before = row(gate, f"key#{KEY}")
-    store.reset("key", KEY, {"day": COUNTED, "month": COUNTED}, NOW)
+    store.reset("key", KEY, {"day#2026-11-20": COUNTED, "month#2026-11": COUNTED}, NOW)
     adjusted = store.top_up("key", KEY, "month", TopUp("a", 500), NOW).after
     after = row(gate, f"key#{KEY}")
     assert {name: after[name] for name in before} == before
@@ -91,7 +91,7 @@ def test_a_key_that_is_adjusted_is_not_overwritten_and_a_revoked_one_stays_adjus
 
 def test_a_key_that_is_not_there_is_not_made(store: QuotaStore, keys: KeyStore, gate: "DynamoDBClient") -> None:
     with pytest.raises(UnknownKeyError):
-        store.reset("key", KEY, {"day": COUNTED}, NOW)
+        store.reset("key", KEY, {"day#2026-11-20": COUNTED}, NOW)
     with pytest.raises(UnknownKeyError):
         store.top_up("key", KEY, "day", TopUp("a", 5), NOW)
     assert gate.scan(TableName=NAMES.gate_table)["Items"] == []
@@ -138,7 +138,7 @@ def test_of_changes_at_the_same_time_none_is_lost(store: QuotaStore, gate: "Dyna
         return lambda: store.top_up("ip", "203.0.113.7", "day", TopUp(id, 1), NOW)
 
     def reset() -> object:
-        return store.reset("ip", "203.0.113.7", {"day": COUNTED}, NOW)
+        return store.reset("ip", "203.0.113.7", {"day#2026-11-20": COUNTED}, NOW)
 
     interrupted: Any = Interrupted(gate, others("b"), reset, others("c"))
     QuotaStore(interrupted, NAMES.gate_table).top_up("ip", "203.0.113.7", "day", TopUp("a", 10), NOW)

@@ -177,3 +177,81 @@ def test_there_is_an_end_to_top_ups(operator: Operator, clients: Clients) -> Non
     result = operator.run("quota", "top-up", "ip", ADDRESS, "5")
     assert result.exit_code == 1
     assert "has 100 top-ups, and there can be no more" in result.stderr
+
+
+EVERY_WINDOW = """
+[plans.pro]
+burst = 20
+limits = [
+    { per = "key", quota = 30, window = "minute" },
+    { per = "key", quota = 100, window = "hour" },
+    { per = "key", quota = 1000, window = "day", rolling = true },
+    { per = "key", quota = 500, window = "day", soft = true },
+]
+"""
+
+
+@pytest.fixture
+def on_every_window(tmp_path: Path, operator: Operator) -> Operator:
+    path = tmp_path / "tallygate.toml"
+    path.write_text(CONFIG + EVERY_WINDOW)
+    operator.json("plans", "apply")
+    return operator
+
+
+def charge_hour(clients: Clients, home: str, value: str, units: int) -> None:
+    key = ItemKey(pk_of("key", value), "hour#2026-11-20T12")
+    TallyTable(clients[home], NAMES.tally_table).add(Update(key, "w", 1, 1, Delta(units, units), NOW - 1_000, 2**40))
+
+
+def test_hours_have_their_own_counts_and_a_minute_has_none(
+    on_every_window: Operator, clients: Clients, key: str
+) -> None:
+    id = on_every_window.json("usage", "show", "key", key)["value"]
+    charge(clients, "us-east-1", "key", id, 800)
+    charge_hour(clients, "us-east-1", id, 90)
+    charge_hour(clients, "eu-west-1", id, 4)
+    minute, hour, day, soft = on_every_window.json("quota", "show", "key", key)["limits"]
+    assert minute == {
+        "window": "minute", "rolling": False, "soft": False, "quota": 30, "limit": 30, "used": None, "remaining": None,
+    }  # fmt: skip
+    assert (hour["period"], hour["used"], hour["remaining"]) == ("hour#2026-11-20T12", 94, 6)
+    assert hour["reset"] == "2026-11-20T13:00:00.000Z"
+    assert (day["rolling"], day["used"], day["of_the_one_before"]) == (True, 800, 0)
+    assert (soft["soft"], soft["used"], soft["remaining"]) == (True, 800, 0)
+
+    (_, hour, day, _) = on_every_window.json("quota", "reset", "key", key, "--window", "hour")["limits"]
+    assert (hour["used"], day["used"]) == (0, 800)
+    (_, hour, _, _) = on_every_window.json("quota", "top-up", "key", key, "7", "--window", "hour")["limits"]
+    assert (hour["limit"], hour["remaining"]) == (107, 107)
+    shown = on_every_window.run("quota", "show", "key", key).stdout
+    assert "rolling day" in shown
+    assert "soft day" in shown
+    assert "not counted" in shown
+
+
+def test_a_reset_of_a_rolling_limit_forgives_what_the_window_before_weighs(
+    on_every_window: Operator, clients: Clients, key: str
+) -> None:
+    id = on_every_window.json("usage", "show", "key", key)["value"]
+    item = ItemKey(pk_of("key", id), f"month#{MONTH}")
+    delta = Delta(1_200, 1_200, 0, {19: 900, 20: 300})
+    TallyTable(clients["us-east-1"], NAMES.tally_table).add(Update(item, "w", 1, 1, delta, NOW - 1_000, 2**40))
+    (_, _, day, _) = on_every_window.json("quota", "show", "key", key)["limits"]
+    assert (day["used"], day["of_the_one_before"], day["remaining"]) == (750, 450, 250)
+    (_, _, day, soft) = on_every_window.json("quota", "reset", "key", key)["limits"]
+    assert (day["used"], day["of_the_one_before"], day["remaining"], soft["used"]) == (0, 0, 1000, 0)
+    found = QuotaStore(clients["us-east-1"], NAMES.gate_table).find("key", id)
+    assert {period: bases["us-east-1"].units for period, bases in found.bases.items()} == {
+        "day#2026-11-19": 900,
+        "day#2026-11-20": 300,
+    }
+
+
+def test_a_quota_by_the_minute_has_nothing_to_reset(tmp_path: Path, operator: Operator, key: str) -> None:
+    (tmp_path / "tallygate.toml").write_text(
+        CONFIG + '[plans.pro]\nlimits = [{ per = "key", quota = 30, window = "minute" }]\n'
+    )
+    operator.json("plans", "apply")
+    result = operator.run("quota", "top-up", "key", key, "5")
+    assert result.stderr == "Error: plan pro limits by the minute only: nobody counts it, and it is soon over\n"

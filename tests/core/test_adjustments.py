@@ -20,7 +20,7 @@ from tallygate.core.adjustments import (
 from tallygate.core.decide import Decision, Request, decide
 from tallygate.core.headers import rate_limit_headers
 from tallygate.core.marks import crosses
-from tallygate.core.periods import DAY_MS, HOUR_MS, day_of, hour_of
+from tallygate.core.periods import DAY_MS, HOUR_MS, day_of, hour_of, period_of
 from tallygate.core.plans import COUNTED_WINDOWS, Limit, Plan, Window
 from tallygate.core.standing import marked_caps, standing_limits
 from tallygate.core.usage import Admission, HomeUsage, Usage
@@ -62,7 +62,7 @@ admissions = st.lists(st.builds(Admission, times, st.integers(1, 200)), max_size
 adjustments = st.builds(
     lambda here, away, at_ms, units, window: (
         Adjustments()
-        .reset({window: {HERE: Baseline(here, at_ms), AWAY: Baseline(away, at_ms)}}, NOON)
+        .reset({period_of(window, NOON): {HERE: Baseline(here, at_ms), AWAY: Baseline(away, at_ms)}}, NOON)
         .topped_up(window, TopUp("a", units), NOON)
     ),
     counts,
@@ -84,7 +84,7 @@ def test_a_spent_quota_begins_again_with_a_reset(
 ) -> None:
     """What was published is behind what the reset knows, and this container remembers calls that are in it."""
     published = (row(max(0, here - behind), rate=rate), row(max(0, away - behind), AWAY, rate=rate))
-    adjusted = Adjustments().reset({window: counted(here, away)}, NOON)
+    adjusted = Adjustments().reset({period_of(window, NOON): counted(here, away)}, NOON)
     decision = judged(adjusted, quota, *published, window=window, admitted=admitted)
     assert decision.allowed
     assert [(each.limit.quota, each.used) for each in decision.limits] == [(quota, 1)]
@@ -126,30 +126,30 @@ def test_a_published_count_at_the_effective_limit_refuses(
 def test_calls_on_their_way_at_the_reset_use_up_the_new_allowance_and_no_other(
     here: int, away: int, late_here: int, late_away: int
 ) -> None:
-    adjusted = Adjustments().reset({"day": counted(here, away)}, NOON)
+    adjusted = Adjustments().reset({"day#2026-11-20": counted(here, away)}, NOON)
     decision = judged(adjusted, 200, row(here + late_here), row(away + late_away, AWAY))
     assert decision.limits[0].used == late_here + late_away + 1
 
 
 def test_a_home_that_published_less_than_its_baseline_does_not_hide_what_another_counted() -> None:
-    adjusted = Adjustments().reset({"day": counted(153, 40)}, NOON)
+    adjusted = Adjustments().reset({"day#2026-11-20": counted(153, 40)}, NOON)
     assert judged(adjusted, 200, row(150), row(47, AWAY)).limits[0].used == 7 + 1
 
 
 def test_what_was_admitted_after_the_reset_is_not_forgotten() -> None:
-    adjusted = Adjustments().reset({"day": counted(200, at_ms=NOON - 2_000)}, NOON)
+    adjusted = Adjustments().reset({"day#2026-11-20": counted(200, at_ms=NOON - 2_000)}, NOON)
     admitted = tuple(Admission(NOON - back_ms, 1) for back_ms in (3_000, 2_001, 2_000, 1))
     assert judged(adjusted, 200, row(200, at_ms=NOON - 4_000), admitted=admitted).limits[0].used == 2 + 1
 
 
 def test_a_rate_from_before_the_reset_is_extrapolated_from_the_reset_on() -> None:
-    adjusted = Adjustments().reset({"day": {HERE: Baseline(1_000, NOON - 1_000)}}, NOON)
+    adjusted = Adjustments().reset({"day#2026-11-20": {HERE: Baseline(1_000, NOON - 1_000)}}, NOON)
     spent_again = row(1_600, at_ms=NOON - 5_000, rate=100)
     assert judged(adjusted, 1_000, spent_again).limits[0].used == 600 + 70 + 1  # 100 less 3√100, not 500
 
 
 def test_a_top_up_is_in_every_header() -> None:
-    adjusted = Adjustments().reset({"day": counted(200)}, NOON).topped_up("day", TopUp("a", 50), NOON)
+    adjusted = Adjustments().reset({"day#2026-11-20": counted(200)}, NOON).topped_up("day", TopUp("a", 50), NOON)
     headers = rate_limit_headers(judged(adjusted, 200, row(209)), NOON)
     assert headers["RateLimit-Policy"] == '"key-day";q=250;w=86400'
     assert headers["RateLimit"] == '"key-day";r=240;t=43200'
@@ -157,14 +157,16 @@ def test_a_top_up_is_in_every_header() -> None:
 
 
 def test_a_reset_of_the_day_leaves_the_month_as_it_is() -> None:
-    adjusted = Adjustments().reset({"day": counted(200)}, NOON)
+    adjusted = Adjustments().reset({"day#2026-11-20": counted(200)}, NOON)
     assert judged(adjusted, 200, row(200), window="day").allowed
     assert not judged(adjusted, 200, row(200), window="month").allowed
 
 
 @pytest.mark.parametrize(("window", "later_ms"), [("hour", HOUR_MS), ("day", DAY_MS), ("month", 31 * DAY_MS)])
 def test_an_adjustment_ends_with_its_period(window: Window, later_ms: int) -> None:
-    adjusted = Adjustments().reset({window: counted(200)}, NOON).topped_up(window, TopUp("a", 50), NOON)
+    adjusted = (
+        Adjustments().reset({period_of(window, NOON): counted(200)}, NOON).topped_up(window, TopUp("a", 50), NOON)
+    )
     assert adjusted.allowance(window, NOON) == Allowance({HERE: Baseline(200, NOON)}, 50)
     assert adjusted.allowance(window, NOON + later_ms) == Allowance()
 
@@ -176,7 +178,7 @@ def test_resets_at_the_same_time_come_to_the_one_that_forgives_most(
     def after(order: list[tuple[int, int, int]]) -> Adjustments:
         adjusted = Adjustments()
         for here, away, at_ms in order:
-            adjusted = adjusted.reset({"day": counted(here, away, at_ms)}, NOON)
+            adjusted = adjusted.reset({"day#2026-11-20": counted(here, away, at_ms)}, NOON)
         return adjusted
 
     shuffled = resets.copy()
@@ -227,9 +229,9 @@ def test_there_are_not_more_top_ups_than_a_call_can_read() -> None:
 
 
 def test_what_is_over_is_dropped_with_the_next_change() -> None:
-    adjusted = Adjustments().reset({"day": counted(7), "month": counted(9)}, NOON)
+    adjusted = Adjustments().reset({"day#2026-11-20": counted(7), "month#2026-11": counted(9)}, NOON)
     adjusted = adjusted.topped_up("month", TopUp("a", 50), NOON)
-    tomorrow = adjusted.reset({"day": counted(3)}, NOON + DAY_MS)
+    tomorrow = adjusted.reset({"day#2026-11-21": counted(3)}, NOON + DAY_MS)
     assert set(tomorrow.bases) == {"day#2026-11-20", "day#2026-11-21", "month#2026-11"}
     later = tomorrow.topped_up("day", TopUp("b", 5), NOON + 2 * DAY_MS)
     assert set(later.bases) == {"day#2026-11-21", "month#2026-11"}
@@ -249,7 +251,7 @@ def test_an_id_is_short_and_plain(id: str, good: bool) -> None:
 
 def test_limits_of_a_call_have_top_ups_in_them_and_marks_the_baseline_of_their_home() -> None:
     plan = Plan("plan", (Limit("ip", 200, "day"), Limit("ref", 2_000, "day"), Limit("key", 5, "day")), anonymous=True)
-    adjusted = Adjustments().reset({"day": counted(150, 40)}, NOON).topped_up("day", TopUp("a", 50), NOON)
+    adjusted = Adjustments().reset({"day#2026-11-20": counted(150, 40)}, NOON).topped_up("day", TopUp("a", 50), NOON)
     standing = standing_limits(plan, {"ip": Usage(adjustments=adjusted), "ref": Usage()}, NOON)
     assert standing == ({"ip": {"day": 250}, "ref": {"day": 2_000}}, {"ip": {"day": {HERE: 150, AWAY: 40}}}, {})
     assert marked_caps(standing, HERE) == {"ip": {"day": 400}, "ref": {"day": 2_000}}
@@ -262,7 +264,9 @@ def test_a_rolling_limit_knows_the_adjustments_of_the_window_before() -> None:
     plan = Plan("plan", (Limit("key", 100, "day", rolling=True), Limit("key", 80, "day", soft=True)))
     published = HomeUsage(HERE, "2026-11", 71, 71, 0, {19: 61, 20: 10})
     yesterday = NOON - DAY_MS
-    adjusted = Adjustments().reset({"day": counted(30)}, yesterday).topped_up("day", TopUp("a", 11), yesterday)
+    adjusted = (
+        Adjustments().reset({"day#2026-11-19": counted(30)}, yesterday).topped_up("day", TopUp("a", 11), yesterday)
+    )
     standing = standing_limits(plan, {"key": Usage((published,), adjustments=adjusted)}, NOON)
     assert standing.caps == {"key": {"day": 100, "day-soft": 80}}
     assert standing.bases == {}

@@ -189,7 +189,7 @@ def test_plans_outlive_an_outage() -> None:
 
 def test_adjustments_are_remembered_while_the_gate_cannot_be_read() -> None:
     gate = FakeGate(rows={PK: (published(1000),)}, keys={PK: GOOD})
-    gate.adjusted[PK] = Adjustments().reset({"day": {HOME: Baseline(1000, NOW)}}, NOW)
+    gate.adjusted[PK] = Adjustments().reset({"day#2026-11-20": {HOME: Baseline(1000, NOW)}}, NOW)
     caller = Caller(gate)
     assert caller(keyed()).decision.allowed
     gate.is_down = True

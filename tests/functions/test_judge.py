@@ -61,7 +61,7 @@ def test_a_reset_and_a_top_up_hold_from_the_next_read_and_are_told_to_whoever_co
     caller = Caller(gate)
     assert caller(keyed()).decision.refusal == "quota"
     counted = {HOME: Baseline(1005, NOW), "eu-west-1": Baseline(30, NOW)}
-    gate.adjusted[PK] = Adjustments().reset({"day": counted}, NOW).topped_up("month", TopUp("a", 500), NOW)
+    gate.adjusted[PK] = Adjustments().reset({"day#2026-11-20": counted}, NOW).topped_up("month", TopUp("a", 500), NOW)
     verdict = caller(keyed())
     assert [(each.limit.name, each.limit.quota, each.used) for each in verdict.decision.limits] == [
         ("key-day", 1000, 1),
@@ -75,7 +75,7 @@ def test_a_reset_and_a_top_up_hold_from_the_next_read_and_are_told_to_whoever_co
 def test_the_lines_of_refused_calls_tell_adjusted_limits_too() -> None:
     address = "ip#203.0.113.7"
     gate = FakeGate(rows={address: (published(350),)})
-    gate.adjusted[address] = Adjustments().reset({"day": {HOME: Baseline(150, NOW)}}, NOW)
+    gate.adjusted[address] = Adjustments().reset({"day#2026-11-20": {HOME: Baseline(150, NOW)}}, NOW)
     verdict = Caller(gate)({})
     assert verdict.decision.refusal == "quota"
     assert verdict.line("request-1", NOW, 429).caps == {"ip": {"day": 350}}
