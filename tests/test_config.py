@@ -50,8 +50,16 @@ def test_the_shipped_file_is_as_the_documentation_says() -> None:
     plans = {plan.name: plan for plan in config.plans}
     anonymous = Plan("anonymous", (Limit("ip", 200, "day"), Limit("ref", 2000, "day")), anonymous=True)
     assert plans["anonymous"] == config.anonymous_plan == anonymous
-    assert plans["starter"].limits == (Limit("key", 1000, "day"), Limit("key", 5000, "month"))
-    assert plans["pro"].limits == (Limit("key", 1_000_000, "month"),)
+    starter = (
+        Limit("key", 400, "hour"),
+        Limit("key", 1000, "day"),
+        Limit("key", 5000, "month"),
+        Limit("key", 4000, "month", soft=True),
+    )
+    assert plans["starter"] == Plan("starter", starter, burst=50)
+    pro = (Limit("key", 100_000, "day", rolling=True), Limit("key", 1_000_000, "month"))
+    assert plans["pro"] == Plan("pro", pro, burst=200)
+    assert not any(plan.shadow for plan in plans.values())
 
 
 def test_settings_that_are_left_out_have_the_documented_values(file: Path) -> None:

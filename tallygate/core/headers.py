@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tallygate.core.decide import Checked, Decision, seconds_until
+from tallygate.core.periods import SECOND_MS
 
 MAX_INTEGER: Final = 999_999_999_999_999  # RFC 9651, section 3.3.1: at most 15 digits
 
@@ -34,11 +35,16 @@ EXPOSED: Final = (
 
 
 def rate_limit_headers(decision: Decision, now_ms: int, draft: Draft = DRAFT_11) -> dict[str, str]:
-    """Header fields that tell the limits of `decision`; empty when none was checked. `X-RateLimit-*` speak of the limit
-    with the least remaining, its reset in Unix seconds (the usual reading)."""
+    """Header fields that tell the limits of `decision`; empty when none was checked. `X-RateLimit-*` speak of one: of
+    those that refuse, else of those that could and are no burst, the limit with the least remaining; its reset in Unix
+    seconds (the usual reading)."""
     headers = {}
     if decision.limits:
-        tightest = min(decision.limits, key=lambda checked: (checked.remaining, checked.renews_ms))
+        refusing = [checked for checked in decision.limits if checked.refuses]
+        binding = [each for each in decision.limits if not each.limit.soft and each.window_ms > SECOND_MS]
+        tightest = min(
+            refusing or binding or decision.limits, key=lambda checked: (checked.remaining, checked.renews_ms)
+        )
         headers = {
             "RateLimit-Policy": ", ".join(
                 f'"{checked.limit.name}";q={_integer(checked.limit.quota)};w={checked.window_ms // 1000}'

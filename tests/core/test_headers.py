@@ -1,5 +1,7 @@
 """Rate-limit header fields: valid structured fields that say what was decided."""
 
+from dataclasses import replace
+
 from http_sfv.list import List
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,19 @@ def test_the_older_fields_tell_the_tightest_limit() -> None:
     assert headers["X-RateLimit-Limit"] == "2000"
     assert headers["X-RateLimit-Remaining"] == "5"
     assert headers["X-RateLimit-Reset"] == str(DECEMBER // 1000)
+
+
+def test_the_older_fields_tell_no_limit_that_only_warns_nor_a_burst() -> None:
+    soft = Checked(Limit("ip", 10, "day", soft=True), 13, DAY_S * 1000, MIDNIGHT, exceeded=True)
+    burst = Checked(Limit("ip", 5, "minute"), 1, 1000, NOW + 750)
+    headers = rate_limit_headers(Decision((soft, burst, DAILY, MONTHLY)), NOW)
+    assert headers["X-RateLimit-Limit"] == "2000"
+    assert parsed(headers["RateLimit-Policy"])["ip-day-soft"] == {"q": 10, "w": DAY_S}
+    assert parsed(headers["RateLimit"])["ip-day-soft"] == {"r": 0, "t": 43_200}
+    refused = replace(burst, refuses=True, opens_ms=NOW + 750)
+    headers = rate_limit_headers(Decision((soft, refused, DAILY), "quota", 1), NOW)
+    assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == ("5", "0")
+    assert rate_limit_headers(Decision((soft,)), NOW)["X-RateLimit-Limit"] == "10"
 
 
 def test_who_is_refused_for_seconds_is_told_seconds() -> None:

@@ -64,7 +64,7 @@ def test_a_page_reads_what_is_left(page: Page, site: str, world: World, new_key:
         assert answer["status"] == 200
     assert answer["body"]["key"]
     assert answer["body"]["ref"] == "127.0.0.1"
-    assert answer["headers"]["x-ratelimit-limit"] == "1000"
+    assert answer["headers"]["x-ratelimit-limit"] == "400"
     assert {"ratelimit", "ratelimit-policy", "x-ratelimit-remaining", "x-ratelimit-reset"} <= answer["headers"].keys()
     world.wait_until_caught_up()
     usage = ask(world, Asked("us-east-1", {"x-api-key": key}, "/v1/usage")).json()

@@ -26,15 +26,16 @@ def read(world: World) -> Stored:
 
 
 def quotas_of(plans: tuple[Plan, ...], keys: list[DemoKey]) -> Quotas:
-    """What callers may use up."""
+    """What callers may use up. Those of limits that roll have no marks that could be told from here."""
     quotas: dict[str, dict[str, int]] = {}
     for plan in plans:
+        limits = [limit for limit in plan.limits if not limit.rolling]
         if plan.anonymous:
-            for limit in plan.limits:
-                quotas.setdefault(limit.per, {})[limit.window] = limit.quota
+            for limit in limits:
+                quotas.setdefault(limit.per, {})[limit.policy] = limit.quota
         for key in keys:
             if key.plan == plan.name:
-                quotas[f"key#{key.id}"] = {limit.window: limit.quota for limit in plan.limits}
+                quotas[f"key#{key.id}"] = {limit.policy: limit.quota for limit in limits}
     return quotas
 
 

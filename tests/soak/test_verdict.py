@@ -114,6 +114,28 @@ def test_a_publication_may_lag_within_its_marks() -> None:
     assert found == f"{HOME} {IP} {MONTH}: d21 9 published of 10, with a mark between (quota=200)"
 
 
+HOURS = {"hour#2026-11-20T23": {"n": 13, "c": 13}, "hour#2026-11-21T00": {"n": 7, "c": 7, "x": 1}}
+WITH_HOURS = QUOTAS | {KEY: {"hour": 100, "hour-soft": 30, "day": 50, "month": 1_000}}
+
+
+def test_the_hours_of_who_is_limited_by_them_hold_what_their_month_holds() -> None:
+    hours = {(KEY, sk): dict(item) for sk, item in HOURS.items()}
+    published = {(KEY, "hour#2026-11-20T23"): {"c": 12}, (KEY, "hour#2026-11-21T00"): {"c": 6}}
+    assert differences(sent(), stored(TALLY | hours, GATE | published), WITH_HOURS) == []
+    assert f"{KEY} hour#2026-11-20T23: nobody asked for this item" in differences(sent(), stored(TALLY | hours), QUOTAS)
+    hours[KEY, "hour#2026-11-21T00"]["c"] = 8
+    assert f"{KEY}: 20 charged, but 21 in its hours" in differences(sent(), stored(TALLY | hours, GATE), WITH_HOURS)
+
+
+def test_a_publication_of_an_hour_that_its_marks_do_not_call_for_is_named() -> None:
+    hours = {(KEY, sk): dict(item) for sk, item in HOURS.items()}
+    place = f"{HOME} {KEY} hour#2026-11-20T23"
+    published = {(KEY, "hour#2026-11-20T23"): {"c": 11}, (KEY, "hour#2026-11-21T00"): {"c": 6}}
+    assert differences(sent(), stored(TALLY | hours, GATE | published), WITH_HOURS) == [
+        f"{place}: c 11 published of 13, with a mark between (quota=30)"
+    ]
+
+
 def test_a_reject_is_named() -> None:
     assert differences(sent(), stored(TALLY, rejects=("not JSON",)), QUOTAS) == [
         "rejected although it is countable: not JSON"

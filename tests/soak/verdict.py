@@ -17,7 +17,7 @@ Place = tuple[str, str]
 Numbers = Mapping[str, int]
 """Numbers of an item, by attribute."""
 Quotas = Mapping[str, Mapping[str, int]]
-"""Quota by window, of each partition key; of a whole kind under its name (`ip`)."""
+"""Quota by window (of a soft limit `month-soft`), of each partition key; of a whole kind under its name (`ip`)."""
 
 WITHOUT_COUNTS: Final = ("seen#", "writers", "idem#")
 
@@ -75,20 +75,24 @@ class Stored:
 
 def differences(answered: Answered, stored: Stored, quotas: Quotas) -> list[str]:
     """Everything that is not as it should be."""
-    found = list(_counts(answered, stored))
+    found = list(_counts(answered, stored, quotas))
     for home, tally in stored.tallies.items():
         found += _items(home, tally)
         found += _published(home, tally, stored.gates[home], quotas, len(stored.tallies))
     return found + [f"rejected although it is countable: {reject}" for reject in stored.rejects]
 
 
-def _counts(answered: Answered, stored: Stored) -> Iterator[str]:
+def _counts(answered: Answered, stored: Stored, quotas: Quotas) -> Iterator[str]:
     """What was answered and what was counted, over months and homes. Calls without a clear answer may be counted as
-    either or not at all, and nothing else may."""
+    either or not at all, and nothing else may. The hours of who has a limit by the hour hold what their months hold."""
     counted: dict[str, Count] = {}
+    of_hours: dict[str, int] = {}
     for tally in stored.tallies.values():
         for (pk, sk), item in tally.items():
             if pk.startswith(WITHOUT_COUNTS):
+                continue
+            if sk.startswith("hour#") and any(policy.startswith("hour") for policy in _quotas_of(pk, quotas)):
+                of_hours[pk] = of_hours.get(pk, 0) + item.get("c", 0)
                 continue
             if not sk.startswith("hour#" if pk.startswith("all#") else "month#"):
                 yield f"{pk} {sk}: nobody asked for this item"
@@ -102,13 +106,15 @@ def _counts(answered: Answered, stored: Stored) -> Iterator[str]:
             least, is_counted = getattr(sent, name), getattr(found, name)
             if not least <= is_counted <= least + sent.uncertain:
                 yield f"{pk}: {is_counted} counted as {name}, {_answered(least, sent.uncertain)}"
+        if pk in of_hours and of_hours[pk] != found.charged:
+            yield f"{pk}: {found.charged} charged, but {of_hours[pk]} in its hours"
         if found.admitted + found.denied > sent.admitted + sent.denied + sent.uncertain:
             yield f"{pk}: more counted than was sent"
 
 
 def _items(home: str, tally: Mapping[Place, Numbers]) -> Iterator[str]:
     for (pk, sk), item in tally.items():
-        if not pk.startswith(tuple(f"{kind}#" for kind in KINDS)):
+        if not pk.startswith(tuple(f"{kind}#" for kind in KINDS)) or not sk.startswith("month#"):
             continue
         days = sum(count for name, count in item.items() if _is_day(name))
         if days != item.get("c", 0):
@@ -123,17 +129,22 @@ def _published(
 ) -> Iterator[str]:
     """No mark lies between what is published and what is counted, and nothing is published that is not counted."""
     for place, item in tally.items():
-        pk, row = place[0], gate.get(place, {})
+        (pk, sk), row = place, gate.get(place, {})
         for name in ("n", "x", "c", *filter(_is_day, {**item, **row})):
             count, told = item.get(name, 0), row.get(name, 0)
-            quota = quotas.get(pk, quotas.get(pk.partition("#")[0], {})).get("day" if _is_day(name) else "month")
-            is_limited = quota is not None and (name == "c" or _is_day(name))
             if told > count:
                 yield f"{home} {' '.join(place)}: {name} {told} published, {count} counted"
-            elif is_limited and any(told < mark <= count for mark in marks(quota or 0, homes)):
-                yield f"{home} {' '.join(place)}: {name} {told} published of {count}, with a mark between ({quota=})"
+            window = "day" if _is_day(name) else sk.partition("#")[0] if name == "c" else ""
+            for policy, quota in _quotas_of(pk, quotas).items():
+                if policy.removesuffix("-soft") == window and any(told < mark <= count for mark in marks(quota, homes)):
+                    mark_between = f"with a mark between ({quota=})"
+                    yield f"{home} {' '.join(place)}: {name} {told} published of {count}, {mark_between}"
     for place in gate.keys() - tally.keys():
         yield f"{home} {' '.join(place)}: published, not counted"
+
+
+def _quotas_of(pk: str, quotas: Quotas) -> Mapping[str, int]:
+    return quotas.get(pk, quotas.get(pk.partition("#")[0], {}))
 
 
 def _is_day(name: str) -> bool:
