@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tallygate.core.decide import TUNING, Decision, Request, Tuning, decide
+from tallygate.core.decide import Decision, Request, decide
 from tallygate.core.gate_view import usable
 from tallygate.core.names import Kind
 from tallygate.core.plans import Plan
 from tallygate.core.snapshots import Snapshot
+from tallygate.core.tuning import TUNING, Tuning
 from tallygate.core.usage import Admission, Usage
 
 UNAVAILABLE: Final = Decision(refusal="unavailable", retry_after_seconds=5)

@@ -94,5 +94,5 @@ def window_bounds_ms(window: Window, at_ms: int) -> tuple[int, int]:
     return start_ms, start_ms + length_ms
 
 
-_LENGTHS_MS: Final[dict[Window, int]] = {"minute": MINUTE_MS, "hour": HOUR_MS, "day": DAY_MS}
+_LENGTHS_MS: Final[dict[Window, int]] = {"second": SECOND_MS, "minute": MINUTE_MS, "hour": HOUR_MS, "day": DAY_MS}
 """A UTC day has no leap second here: the clocks that are read here smear it or repeat it."""

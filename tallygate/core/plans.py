@@ -1,19 +1,23 @@
 """Plans: what a caller may use. Values only; where they come from (tallygate.toml, the gate) is not known here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from tallygate.core.names import Kind
 
-Window = Literal["minute", "hour", "day", "month"]
-WINDOWS: Final[tuple[Window, ...]] = get_args(Window)
+Window = Literal["second", "minute", "hour", "day", "month"]
+WINDOWS: Final[tuple[Window, ...]] = ("minute", "hour", "day", "month")
+"""Those that a limit may have. A second is that of a burst."""
 COUNTED_WINDOWS: Final[tuple[Window, ...]] = ("hour", "day", "month")
 """Those whose use the homes count. That of a minute is over before it is counted: each container goes by what it
 admitted itself, and by the rate that the homes publish."""
-Policy = Literal["minute", "hour", "day", "month", "minute-soft", "hour-soft", "day-soft", "month-soft"]
+CALLERS: Final[tuple[Kind, ...]] = ("key", "ip")
+"""Kinds that are one caller: a Referer is many."""
+Policy = Literal["burst", "minute", "hour", "day", "month", "minute-soft", "hour-soft", "day-soft", "month-soft"]
 """One limit among those of an identifier: its window, and whether it only warns."""
 POLICIES: Final[Mapping[Policy, Window]] = {
+    "burst": "second",
     "minute": "minute",
     "hour": "hour",
     "day": "day",
@@ -53,6 +57,8 @@ class Limit:
 
     @property
     def policy(self) -> Policy:
+        if self.window == "second":
+            return "burst"
         return _SOFT[self.window] if self.soft else self.window
 
     @property
@@ -84,6 +90,14 @@ class Plan:
     on_unavailable: OnUnavailable = "allow"
     burst: int | None = None
     shadow: bool = False
+
+    def limits_of(self, charge: Collection[Kind]) -> list[Limit]:
+        """The limits of a call that is charged to `charge`, in the order of the plan. A burst is of the caller: of
+        their key, or else of their address."""
+        limits = [limit for limit in self.limits if limit.per in charge]
+        if self.burst is not None:
+            limits += [Limit(kind, self.burst, "second") for kind in CALLERS if kind in charge]
+        return limits
 
     def caps(self) -> dict[Kind, dict[Policy, int]]:
         caps: dict[Kind, dict[Policy, int]] = {}

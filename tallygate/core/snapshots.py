@@ -2,32 +2,40 @@
 callers choose how many there are; the one unused for longest is forgotten first."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from tallygate.core.adjustments import UNADJUSTED, Adjustments
 from tallygate.core.gate import Partition
 from tallygate.core.plans import COUNTED_WINDOWS
-from tallygate.core.usage import Admission, Usage
+from tallygate.core.usage import NO_PACE, Admission, HomeUsage, Pace, Usage
 
 MAX_SNAPSHOTS: Final = 4_096
 """About 2 KB each: 8 MB, and more callers than one container meets in the seconds that matter."""
 MAX_ADMISSIONS: Final = 64
 """Kept apart for one identifier; older ones are merged."""
+MERGED_MS: Final = 500
+"""So that even a hot key's admissions of the last half minute are kept apart."""
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """`partition` is None when nothing was read yet. `good_until_ms`: until when it may stand in for a read."""
+    """`partition` is None when nothing was read yet. `good_until_ms`: until when it may stand in for a read. Of what
+    the home counted between publications (`gained`, of late above all), `own` was admitted here."""
 
     partition: Partition | None = None
     read_ms: int = 0
     good_until_ms: int = 0
     admitted: list[Admission] = field(default_factory=list)
+    pace: Pace = NO_PACE
+    own: float = 0.0
+    gained: float = 0.0
 
     def usage(self) -> Usage:
         homes = self.partition.homes if self.partition is not None else ()
-        return Usage(homes, tuple(self.admitted), self.adjustments)
+        share = self.own / self.gained if self.gained else 0.0
+        return Usage(homes, tuple(self.admitted), self.adjustments, share, self.pace)
 
     @property
     def adjustments(self) -> Adjustments:
@@ -36,19 +44,38 @@ class Snapshot:
 
     def renew(self, partition: Partition, home: str, now_ms: int) -> None:
         """Take over what was read. Admissions that `home` has counted are forgotten."""
+        before = self.partition.homes if self.partition is not None else ()
         self.partition, self.read_ms, self.good_until_ms = partition, now_ms, 0
+        if partition.homes == before:
+            return
+        for row in partition.homes:
+            if row.home == home:
+                self._learn(row, before)
         usage = Usage(partition.homes)
         counted_ms = [newest[home].at_ms for window in COUNTED_WINDOWS if home in (newest := usage.newest(window))]
         if counted_ms:  # hours may be told further than days, or less far
             self.admitted = [admission for admission in self.admitted if admission.at_ms > min(counted_ms)]
 
     def admit(self, admission: Admission) -> None:
-        """Remember an admission. Of many, the two oldest become one at the time of the earlier: where it matters
-        whether both are counted, the caller has the benefit."""
-        self.admitted.append(admission)
-        if len(self.admitted) > MAX_ADMISSIONS:
-            first, second = self.admitted[:2]
-            self.admitted[:2] = [Admission(first.at_ms, first.units + second.units)]
+        """Remember an admission. Those of half a second become one, at the time of the first, and of many the two
+        oldest: where it matters whether both are counted, the caller has the benefit."""
+        self.pace = self.pace.after(admission)
+        admitted = self.admitted
+        if admitted and admitted[-1].at_ms // MERGED_MS == admission.at_ms // MERGED_MS:
+            last = admitted.pop()
+            admission = Admission(min(last.at_ms, admission.at_ms), last.units + admission.units)
+        admitted.append(admission)
+        if len(admitted) > MAX_ADMISSIONS:
+            first, second = admitted[:2]
+            admitted[:2] = [Admission(first.at_ms, first.units + second.units)]
+
+    def _learn(self, row: HomeUsage, before: Sequence[HomeUsage]) -> None:
+        """What part of what `row` gained was admitted here. Older gains count for half with each new one."""
+        for old in before:
+            if (old.home, old.month, old.hour) == (row.home, row.month, row.hour) and old.charged < row.charged:
+                own = sum(units for at_ms, units in self.admitted if old.at_ms < at_ms <= row.at_ms)
+                self.own = self.own / 2 + own
+                self.gained = self.gained / 2 + row.charged - old.charged
 
 
 class Snapshots:

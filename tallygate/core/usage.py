@@ -3,11 +3,11 @@ the quota was adjusted."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tallygate.core.adjustments import UNADJUSTED, Adjustments, Allowance
 from tallygate.core.names import HOUR_SK, MONTH_SK
-from tallygate.core.periods import day_of, hour_of, window_bounds_ms
+from tallygate.core.periods import MINUTE_MS, SECOND_MS, day_of, hour_of, window_bounds_ms
 from tallygate.core.plans import Window
 
 
@@ -16,6 +16,33 @@ class Admission(NamedTuple):
 
     at_ms: int
     units: int
+
+
+class Pace(NamedTuple):
+    """Units that this container let through in the second and in the minute of the last that it did."""
+
+    second: int = 0
+    in_second: int = 0
+    minute: int = 0
+    in_minute: int = 0
+
+    def units_in(self, window: Window, at_ms: int) -> int:
+        """Units let through in the second or minute that holds `at_ms`."""
+        if window == "second":
+            return self.in_second if self.second == at_ms // SECOND_MS else 0
+        return self.in_minute if self.minute == at_ms // MINUTE_MS else 0
+
+    def after(self, admission: Admission) -> "Pace":
+        at_ms, units = admission
+        return Pace(
+            at_ms // SECOND_MS,
+            self.units_in("second", at_ms) + units,
+            at_ms // MINUTE_MS,
+            self.units_in("minute", at_ms) + units,
+        )
+
+
+NO_PACE: Final = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +90,15 @@ class HomeUsage:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Rows of all homes, of this month and hour and the ones before, and the admissions of this container that may be
-    in none of them."""
+    """Rows of all homes, of this month and hour and the ones before; the admissions of this container that may be in
+    none of them; `share`, the part of what its home counts that this container admitted, 0 when that is not known; and
+    its pace."""
 
     homes: tuple[HomeUsage, ...] = ()
     admitted: tuple[Admission, ...] = ()
     adjustments: Adjustments = UNADJUSTED
+    share: float = 0.0
+    pace: Pace = NO_PACE
 
     def newest(self, window: Window) -> dict[str, HomeUsage]:
         """The last word of each home on limits of `window`: the row that tells the rate and how far it is counted,

@@ -144,8 +144,8 @@ def test_what_was_admitted_after_the_reset_is_not_forgotten() -> None:
 
 def test_a_rate_from_before_the_reset_is_extrapolated_from_the_reset_on() -> None:
     adjusted = Adjustments().reset({"day#2026-11-20": {HERE: Baseline(1_000, NOON - 1_000)}}, NOON)
-    spent_again = row(1_600, at_ms=NOON - 5_000, rate=100)
-    assert judged(adjusted, 1_000, spent_again).limits[0].used == 600 + 70 + 1  # 100 less 3√100, not 500
+    spent_again = row(1_900, at_ms=NOON - 5_000, rate=80)
+    assert judged(adjusted, 1_000, spent_again).limits[0].used == 900 + 80 + 1  # from the reset on: not 400
 
 
 def test_a_top_up_is_in_every_header() -> None:

@@ -145,22 +145,42 @@ def test_yesterday_and_last_month_are_not_counted() -> None:
 
 
 def test_calls_on_their_way_are_estimated_from_the_rate() -> None:
-    # 900 counted up to five seconds ago, 30 calls a second since: 150 more, less the noise of 3√150.
-    usage = Usage((row(900, rate=30, at_ms=NOON - 5_000),))
-    assert check(usage).refuses
-    assert check(Usage((row(800, rate=30, at_ms=NOON - 5_000),))).used == 800 + 113 + 1
+    # 900 counted up to five seconds ago, 30 calls a second since: 150 more.
+    assert check(Usage((row(900, rate=30, at_ms=NOON - 5_000),))).refuses
+    assert check(Usage((row(900, rate=18, at_ms=NOON - 5_000),))).used == 900 + 90 + 1
+
+
+def test_of_a_few_calls_chance_is_taken_off() -> None:
+    # 20 calls since, less 3√20: 6.6
+    assert check(Usage((row(950, rate=4, at_ms=NOON - 5_000),))).used == 950 + 6 + 1
+
+
+def test_below_ninety_percent_the_rate_counts_only_as_far_as_this_container_sees_it() -> None:
+    admitted = tuple(Admission(NOON - 100 * call, 1) for call in range(20))
+    published = row(850, rate=60, at_ms=NOON - 5_000)
+    assert check(Usage((published,), admitted)).used == 850 + 20 + 1  # it does not know what part it sees
+    assert check(Usage((published,), admitted, share=0.25)).used == 850 + 80 + 1
+    assert check(Usage((published,), admitted, share=0.05)).refuses  # no more than the rate's 300, but they are enough
+    assert not check(Usage((published,), (), share=0.05)).refuses  # back from a pause
+
+
+def test_from_ninety_percent_on_a_burst_counts_as_soon_as_this_container_sees_it() -> None:
+    admitted = tuple(Admission(NOON - 100 * call, 1) for call in range(8))
+    published = row(920, rate=1, at_ms=NOON - 5_000)
+    assert check(Usage((published,), admitted, share=0.25)).used == 920 + 32 + 1
+    assert check(Usage((published,), admitted, share=0.05)).refuses
 
 
 def test_an_estimate_refuses_for_seconds_only() -> None:
     usage = Usage((row(900, rate=30, at_ms=NOON - 5_000),))
     decision = decide(CALL, {"key": usage}, plan(DAILY), NOON)
-    assert decision.retry_after_seconds == 5  # twice the delay of five seconds, from ten seconds on
+    assert decision.retry_after_seconds == 10  # three delays of five seconds, five of them over
 
 
 def test_a_rate_is_not_carried_over_from_the_window_before() -> None:
     midnight = NOON + DAY_MS // 2
-    usage = Usage((replace(row(900, rate=1000, at_ms=midnight - 4_000), days={20: 900, 21: 501}),))
-    assert check(usage, now_ms=midnight + 100).used == 501 + 70 + 1  # 100 ms of it, not 4,100
+    usage = Usage((replace(row(900, rate=999, at_ms=midnight - 4_000), days={20: 900, 21: 900}),))
+    assert check(usage, now_ms=midnight + 99).used == 900 + 99 + 1  # from the first ms of the day, not 4,099
 
 
 @pytest.mark.parametrize("burst", [1, 2, 3])
@@ -178,10 +198,10 @@ def test_what_this_container_admitted_since_is_added() -> None:
 
 def test_the_larger_of_estimate_and_admissions_counts_and_not_both() -> None:
     admitted = (Admission(NOON - 1, 20),)
-    usage = Usage((row(800, rate=30, at_ms=NOON - 5_000),), admitted)
-    assert check(usage).used == 800 + 113 + 1
-    usage = Usage((row(800, rate=30, at_ms=NOON - 5_000),), (Admission(NOON - 1, 180),))
-    assert check(usage).used == 800 + 180 + 1
+    usage = Usage((row(900, rate=10, at_ms=NOON - 5_000),), admitted)
+    assert check(usage).used == 900 + 50 + 1
+    usage = Usage((row(900, rate=10, at_ms=NOON - 5_000),), (Admission(NOON - 1, 80),))
+    assert check(usage).used == 900 + 80 + 1
 
 
 def test_a_doubt_about_the_last_call_ends_with_the_horizon() -> None:
@@ -189,7 +209,7 @@ def test_a_doubt_about_the_last_call_ends_with_the_horizon() -> None:
     usage = Usage((row(9, at_ms=NOON - 1_000, lag_ms=2_000),), (Admission(NOON - 900, 1),))
     limit = Limit("key", 10, "day")
     assert check(usage, limit).refuses
-    assert not check(usage, limit, now_ms=NOON + 3_001).refuses
+    assert not check(usage, limit, now_ms=NOON + 5_001).refuses
 
 
 def test_admissions_of_the_window_before_are_not_counted() -> None:
@@ -204,9 +224,9 @@ def admitted_share(usage: Usage, now_ms: int) -> float:
 
 
 def test_beyond_the_horizon_a_hammering_caller_is_let_in_a_little() -> None:
-    # 500 a second for a delay of ten seconds are 5,000, less noise; of the 500 left, half may be used in that time.
-    usage = Usage((row(500, rate=500, at_ms=NOON - 20_001, lag_ms=10_000),))
-    assert admitted_share(usage, NOON) == pytest.approx(250 / 4788, abs=0.03)
+    # 50 a second for a delay of ten seconds are 500; of the 100 left, half may be used in that time.
+    usage = Usage((row(900, rate=50, at_ms=NOON - 30_001, lag_ms=10_000),))
+    assert admitted_share(usage, NOON) == pytest.approx(50 / 500, abs=0.03)
 
 
 def test_what_a_caller_did_an_hour_ago_does_not_hold_them_off() -> None:
@@ -215,7 +235,7 @@ def test_what_a_caller_did_an_hour_ago_does_not_hold_them_off() -> None:
 
 
 def test_the_same_call_is_always_decided_the_same_way() -> None:
-    usage = Usage((row(500, rate=500, at_ms=NOON - 20_001, lag_ms=10_000),))
+    usage = Usage((row(900, rate=50, at_ms=NOON - 30_001, lag_ms=10_000),))
     assert {check(usage).refuses for _ in range(10)} == {check(usage).refuses}
 
 

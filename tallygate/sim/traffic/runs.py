@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from tallygate.core.decide import TUNING, Tuning
+from tallygate.core.tuning import TUNING, Tuning
 from tallygate.sim.traffic.arrivals import arrivals
 from tallygate.sim.traffic.delays import TYPICAL, Delays
 from tallygate.sim.traffic.report import Costs, Figures

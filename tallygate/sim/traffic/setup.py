@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tallygate.core.decide import TUNING, Tuning
 from tallygate.core.publish import PublishMode
+from tallygate.core.tuning import TUNING, Tuning
 from tallygate.sim.traffic.delays import TYPICAL, Delays
 
 START_MS: Final = 1_794_398_400_000
