@@ -43,6 +43,11 @@ class GateStack(Stack):
                         names.KEY_CREATED,
                         names.KEY_EXPIRES_MS,
                         names.KEY_NOTE,
+                        names.KEY_REFERERS,
+                        names.KEY_ADDRESSES,
+                        names.KEY_ROTATED_FROM,
+                        names.KEY_ROTATED_TO,
+                        names.KEY_COUNTED_AS,
                     ],
                 )
             ],

@@ -6,7 +6,7 @@ from typing import Final
 
 from functions.authorizer.call import Call
 from tallygate.aws.settings import AuthorizerSettings
-from tallygate.core.credentials import fault_of
+from tallygate.core.credentials import KeyFault, fault_of, restriction_of
 from tallygate.core.decide import Decision
 from tallygate.core.gate import Reading
 from tallygate.core.gate_view import GateView, usable
@@ -18,10 +18,12 @@ from tallygate.core.plans import Plan
 from tallygate.core.routes import units_of
 from tallygate.core.snapshots import Snapshot
 from tallygate.core.standing import NO_LIMITS, Standing, standing_limits
-from tallygate.core.verdict import KeyFault, Verdict
+from tallygate.core.verdict import Ban, Verdict
 
 REFUSED_KEY_MS: Final = 5_000
 """How long a key that is not good is remembered as such: not longer, since a new one may still be on its way."""
+PROFILE_MS: Final = 1_000
+"""How long the profile of a key that is counted as another may stand in for a read: no longer than any other's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,26 @@ class Judge:
         """Judge a call. A store that does not answer is no error: snapshots and plans say what happens then."""
         settings = self._settings
         identity = identify(call.headers, call.query, call.source_ip, settings.trusted_proxies, settings.ipv6_prefix)
+        if self._view.is_current(call.at_ms) and self._is_blocked(call, identity):
+            return Judgement(self._forbidden(call, identity, None, "address"))
         if identity.credential is not None:
             return self._keyed(call, identity, identity.credential)
-        charge: tuple[Kind, ...] = ("ip",)
-        pks = [pk_of("ip", identity.ip)]
+        charge: list[Kind] = []
+        pks = []
+        # An address that operators let through is counted, and has no quota.
+        if self._view.action(identity.address, call.at_ms) != "allow":
+            charge.append("ip")
+            pks.append(pk_of("ip", identity.ip))
         if identity.ref is not None and is_site(identity.ref):
-            charge = ("ip", "ref")
+            charge.append("ref")
             pks.append(pk_of("ref", identity.ref))
         found, reading = self._view.look(pks, call.at_ms)
+        if self._is_blocked(call, identity):
+            return Judgement(self._forbidden(call, identity, None, "address"), reading)
         plan = self._view.anonymous_plan()
         snapshots = dict(zip(charge, found, strict=True))
+        if self._view.action(identity.address, call.at_ms) == "allow":
+            snapshots.pop("ip", None)  # known only since the look
         return self._decided(call, identity, None, snapshots, plan, "the anonymous plan", reading)
 
     def undecided(self, call: Call) -> Verdict:
@@ -68,7 +80,15 @@ class Judge:
             return Judgement(self._bad_key(call, identity, INVALID_KEY, "malformed"))
         presented_hash = secret_hash(credential)
         key = presented_hash[:KEY_ID_CHARS]
-        [snapshot], reading = self._view.look([pk_of("key", key)], call.at_ms)
+        pk = pk_of("key", key)
+        # A key that took over from another is counted as the first of them, whose usage is read with its profile as
+        # soon as that is known here.
+        first = self._view.counted_as(pk)
+        (snapshot, *charged), reading = self._view.look(
+            [pk] if first is None else [pk, pk_of("key", first)], call.at_ms
+        )
+        if self._is_blocked(call, identity):
+            return Judgement(self._forbidden(call, identity, None, "address"), reading)
         partition = snapshot.partition
         # A key that was once seen tells at least its plan, however long ago; one that was not there may be by now.
         if partition is None or (partition.key is None and usable(snapshot, call.at_ms) is None):
@@ -80,8 +100,17 @@ class Judge:
             snapshot.good_until_ms = snapshot.read_ms + REFUSED_KEY_MS
             counted_as = INVALID_KEY if fault == "unknown" else key
             return Judgement(self._bad_key(call, identity, counted_as, fault or "unknown"), reading)
+        counted_as = stored.counted_as or key
+        ban = restriction_of(stored, identity.address, identity.ref)
+        if ban is not None:
+            return Judgement(self._forbidden(call, identity, counted_as, ban), reading)
+        if stored.counted_as is not None and not charged:
+            charged, reading = self._view.look([pk_of("key", counted_as)], call.at_ms)
+        usage = charged[0] if charged else snapshot
         plan = self._view.plan(stored.plan)
-        return self._decided(call, identity, key, {"key": snapshot}, plan, stored.plan, reading)
+        if usage is not snapshot:
+            snapshot.good_until_ms = snapshot.read_ms + PROFILE_MS
+        return self._decided(call, identity, counted_as, {"key": usage}, plan, stored.plan, reading)
 
     def _decided(
         self,
@@ -112,6 +141,12 @@ class Judge:
         unread = settings.keyed_on_unavailable if keyed else settings.anonymous_on_unavailable
         return Decision() if (self._view.on_unavailable(keyed=keyed) or unread) == "allow" else UNAVAILABLE
 
+    def _is_blocked(self, call: Call, identity: Identity) -> bool:
+        return self._view.action(identity.address, call.at_ms) == "block"
+
+    def _forbidden(self, call: Call, identity: Identity, key: str | None, ban: Ban) -> Verdict:
+        return self._verdict(call, identity, key, Decision(refusal="forbidden"), ban=ban)
+
     def _bad_key(self, call: Call, identity: Identity, counted_as: str, fault: KeyFault) -> Verdict:
         return self._verdict(call, identity, counted_as, Decision(refusal="key"), key_fault=fault)
 
@@ -126,6 +161,7 @@ class Judge:
         plan: Plan | None = None,
         standing: Standing = NO_LIMITS,
         key_fault: KeyFault | None = None,
+        ban: Ban | None = None,
     ) -> Verdict:
         return Verdict(
             ip=identity.ip,
@@ -142,4 +178,5 @@ class Judge:
             units=units_of(call.method, call.path),
             decision=decision,
             key_fault=key_fault,
+            ban=ban,
         )

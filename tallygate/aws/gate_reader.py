@@ -4,8 +4,9 @@ consistent (half the price, and the replica is behind anyway)."""
 from collections.abc import Collection
 
 from tallygate.aws.dynamodb_http import Answer, Operation, Sends
-from tallygate.aws.gate_rows import Row, partition_of, plan_of
+from tallygate.aws.gate_rows import Row, address_rule, partition_of, plan_of
 from tallygate.core import names
+from tallygate.core.addresses import NO_RULES, AddressRule, AddressRules
 from tallygate.core.gate import Partition, ReadFailure, Reading
 from tallygate.core.periods import HOUR_MS, hour_of
 from tallygate.core.plans import Plan
@@ -35,7 +36,10 @@ class GateReader:
                 failures.append(partition)
             else:
                 found[pk] = partition
-        return Reading(found, _plans(answers[-1], failures) if plans else None, tuple(failures), took_ms)
+        if not plans:
+            return Reading(found, None, tuple(failures), took_ms)
+        read, rules = _plans_and_rules(answers[-1], failures)
+        return Reading(found, read, tuple(failures), took_ms, rules)
 
     def _query(self, pk: str, lowest: str | None = None) -> Operation:
         condition, named, values = "#pk = :pk", {"#pk": names.PK}, {":pk": {"S": pk}}
@@ -61,20 +65,27 @@ def _partition(answer: Answer, now_ms: int) -> Partition | ReadFailure:
         return ReadFailure(f"a row makes no sense: {type(error).__name__}: {error}", may_pass=False)
 
 
-def _plans(answer: Answer, failures: list[ReadFailure]) -> dict[str, Plan] | None:
-    """The plans that can be read; one that makes no sense is left out and said to be."""
+def _plans_and_rules(answer: Answer, failures: list[ReadFailure]) -> tuple[dict[str, Plan] | None, AddressRules]:
+    """The plans, and the rules on addresses beside them, that can be read; one that makes no sense is left out and said
+    to be."""
     if isinstance(answer, ReadFailure):
         failures.append(answer)
-        return None
+        return None, NO_RULES
     plans: dict[str, Plan] = {}
+    rules: list[AddressRule] = []
     rows: list[Row] = answer.get("Items", [])
     for row in rows:
+        what = "plan"
         try:
-            plan = plan_of(row)
-            plans[plan.name] = plan
+            if row[names.SK]["S"].startswith(names.RULE_SK):
+                what = "rule on addresses"
+                rules.append(address_rule(row))
+            else:
+                plan = plan_of(row)
+                plans[plan.name] = plan
         except (KeyError, TypeError, ValueError) as error:
-            failures.append(ReadFailure(f"a plan makes no sense: {type(error).__name__}: {error}", may_pass=False))
+            failures.append(ReadFailure(f"a {what} makes no sense: {type(error).__name__}: {error}", may_pass=False))
     anonymous = sorted(plan.name for plan in plans.values() if plan.anonymous)
     if len(anonymous) > 1:
         failures.append(ReadFailure(f"more than one anonymous plan: {', '.join(anonymous)}", may_pass=False))
-    return plans
+    return plans, AddressRules(rules)

@@ -6,9 +6,11 @@ A row that outlived its expiry is not there: deletion may take days.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any, Final
 
 from tallygate.core import names
+from tallygate.core.addresses import ADDRESS_ACTIONS, AddressRule, Ranges
 from tallygate.core.adjustments import UNADJUSTED, Adjustments, Baseline
 from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Partition
@@ -68,6 +70,26 @@ def stored_key(row: Row) -> StoredKey | None:
         plan=row[names.KEY_PLAN]["S"],
         status=row[names.KEY_STATUS]["S"],
         expires_ms=_number(row, names.KEY_EXPIRES_MS) if names.KEY_EXPIRES_MS in row else None,
+        counted_as=row[names.KEY_COUNTED_AS]["S"] if names.KEY_COUNTED_AS in row else None,
+        referers=frozenset(row[names.KEY_REFERERS]["SS"]) if names.KEY_REFERERS in row else frozenset(),
+        addresses=_ranges(row[names.KEY_ADDRESSES]["SS"]) if names.KEY_ADDRESSES in row else None,
+    )
+
+
+def _ranges(networks: Iterable[str]) -> Ranges[bool]:
+    return Ranges((ip_network(network), True) for network in networks)
+
+
+def address_rule(row: Row) -> AddressRule:
+    """A rule on a range of addresses from its row. ValueError when it asks for something that is not known here."""
+    action = row[names.RULE_ACTION]["S"]
+    if action not in ADDRESS_ACTIONS:
+        raise ValueError(f"{names.RULE_ACTION} {action}")
+    return AddressRule(
+        network=ip_network(row[names.SK]["S"].removeprefix(names.RULE_SK)),
+        action=action,
+        expires_ms=_number(row, names.EXPIRES) * 1000 if names.EXPIRES in row else None,
+        reason=row[names.RULE_REASON]["S"] if names.RULE_REASON in row else None,
     )
 
 

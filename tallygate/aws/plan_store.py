@@ -1,47 +1,60 @@
 """Plans in the gate, written in the administrative region only: a handful of items under one partition key."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from tallygate.aws.audit_log import AuditLog, transact
 from tallygate.aws.gate_rows import plan_of
 from tallygate.aws.rows import Attributes
 from tallygate.core import names
+from tallygate.core.audit import Change
 from tallygate.core.plans import Plan
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
 
 class PlanStore:
-    """The plans that callers are held to. What AWS refuses is raised as it is (botocore.exceptions)."""
+    """The plans that callers are held to. `log` records each change, in one transaction with it; without one, changes
+    are not recorded. What AWS refuses is raised as it is (botocore.exceptions)."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, log: AuditLog | None = None) -> None:
         self._client = client
         self._table = table
+        self._log = log
 
     def apply(self, plans: Iterable[Plan]) -> None:
         """Write `plans`; they hold in every region within 30 s. Others stay, since keys may be on them; an anonymous
         one goes: no key is, and there must be one only."""
-        written = set()
-        for plan in plans:
-            self._client.put_item(TableName=self._table, Item=plan_row(plan))
-            written.add(plan.name)
+        stored: dict[str, Any] = {row[names.SK]["S"]: row for row in self._rows()}
+        rows = {plan.name: plan_row(plan) for plan in plans}
+        for name, row in rows.items():
+            if stored.get(name) != row:
+                change = Change("plan.apply", f"plan#{name}", _document(stored.get(name)), _document(row))
+                self._write({"Put": {"TableName": self._table, "Item": row}}, change)
         # After the writes, so that at no moment there is none.
-        for row in list(self._rows()):
-            if row[names.PLAN_ANONYMOUS]["BOOL"] and row[names.SK]["S"] not in written:
-                self._client.delete_item(TableName=self._table, Key={name: row[name] for name in (names.PK, names.SK)})
+        for name, row in stored.items():
+            if row[names.PLAN_ANONYMOUS]["BOOL"] and name not in rows:
+                key = {name: row[name] for name in (names.PK, names.SK)}
+                change = Change("plan.remove", f"plan#{name}", _document(row), None)
+                self._write({"Delete": {"TableName": self._table, "Key": key}}, change)
 
     def plans(self) -> list[Plan]:
         """The plans in force, by name. ValueError for one that asks for what is not known here."""
         return [plan_of(row) for row in self._rows()]
 
+    def _write(self, write: "TransactWriteItemTypeDef", change: Change) -> None:
+        record = [self._log.entry(change, time.time_ns() // 1_000_000)] if self._log is not None else []
+        transact(self._client, [write, *record])
+
     def _rows(self) -> "Iterator[dict[str, AttributeValueTypeDef]]":
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="#pk = :plans",
-            ExpressionAttributeNames={"#pk": names.PK},
-            ExpressionAttributeValues={":plans": {"S": names.PLANS_PK}},
+            KeyConditionExpression="#pk = :plans AND #sk >= :first",
+            ExpressionAttributeNames={"#pk": names.PK, "#sk": names.SK},
+            ExpressionAttributeValues={":plans": {"S": names.PLANS_PK}, ":first": {"S": names.PLAN_SK_FIRST}},
             ConsistentRead=True,
         )
         for page in pages:
@@ -72,3 +85,22 @@ def plan_row(plan: Plan) -> Attributes:
         **({names.PLAN_BURST: {"N": str(plan.burst)}} if plan.burst is not None else {}),
         **({names.PLAN_SHADOW: {"BOOL": True}} if plan.shadow else {}),
     }
+
+
+def _document(row: Any) -> dict[str, Any] | None:
+    """A row as JSON values, whatever it holds; None for none."""
+    if row is None:
+        return None
+    return {name: _plain(value) for name, value in row.items() if name not in (names.PK, names.SK)}
+
+
+def _plain(value: Any) -> Any:
+    ((type, content),) = value.items()
+    match type:
+        case "N":
+            return int(content)
+        case "L":
+            return [_plain(each) for each in content]
+        case "M":
+            return {name: _plain(each) for name, each in content.items()}
+    return content

@@ -4,20 +4,20 @@ call reads anyway."""
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from botocore.exceptions import ClientError
-
-from tallygate.aws.dynamodb import CONDITION_FAILED, error_code
+from tallygate.aws.audit_log import AuditLog, ConflictError, RefusedWriteError, transact
 from tallygate.aws.gate_rows import adjustments_of
-from tallygate.aws.key_store import UnknownKeyError
 from tallygate.aws.rows import Attributes, Row, number
-from tallygate.core import names
+from tallygate.core import audit, names
 from tallygate.core.adjustments import Adjustments, Baseline, TopUp
+from tallygate.core.audit import Action
+from tallygate.core.key_admin import UnknownKeyError
 from tallygate.core.names import Kind, pk_of
 from tallygate.core.periods import DAY_MS, day_of
 from tallygate.core.plans import Window
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 ATTEMPTS: Final = 32
 """Each that fails means that another change was written: so many at the same time are not one operator's."""
@@ -35,11 +35,13 @@ class Change(NamedTuple):
 
 
 class QuotaStore:
-    """Adjustments by identifier. What AWS refuses is raised as it is (botocore.exceptions)."""
+    """Adjustments by identifier. `log` records each change, in one transaction with it; without one, changes are not
+    recorded. What AWS refuses is raised as it is (botocore.exceptions)."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, log: AuditLog | None = None) -> None:
         self._client = client
         self._table = table
+        self._log = log
 
     def find(self, kind: Kind, value: str) -> Adjustments:
         """What is adjusted for an identifier, given in its normal form."""
@@ -48,14 +50,16 @@ class QuotaStore:
     def reset(self, kind: Kind, value: str, counted: Mapping[str, Mapping[str, Baseline]], now_ms: int) -> Change:
         """Let each period of `counted` begin again from what every home had charged in it. UnknownKeyError when there
         is no such key, BusyError."""
-        return self._change(kind, value, lambda adjusted: adjusted.reset(counted, now_ms), now_ms)
+        return self._change(kind, value, "quota.reset", lambda adjusted: adjusted.reset(counted, now_ms), now_ms)
 
     def top_up(self, kind: Kind, value: str, window: Window, top_up: TopUp, now_ms: int) -> Change:
         """Add to the quota of the current period; nothing when this top-up is in already. UnknownKeyError, BusyError;
         IdTakenError and TooManyTopUpsError as Adjustments.topped_up."""
-        return self._change(kind, value, lambda adjusted: adjusted.topped_up(window, top_up, now_ms), now_ms)
+        return self._change(kind, value, "quota.top-up", lambda old: old.topped_up(window, top_up, now_ms), now_ms)
 
-    def _change(self, kind: Kind, value: str, change: Callable[[Adjustments], Adjustments], now_ms: int) -> Change:
+    def _change(
+        self, kind: Kind, value: str, action: Action, change: Callable[[Adjustments], Adjustments], now_ms: int
+    ) -> Change:
         """Write what `change` makes of what is stored, on condition that it still is: changes at the same time follow
         one another, and one whose answer was lost is found to be in."""
         pk = pk_of(kind, value)
@@ -65,14 +69,17 @@ class QuotaStore:
                 raise UnknownKeyError(value)
             before = adjustments_of(row)
             after = change(before)
-            if after == before or self._write(kind, pk, after, number(row, names.REVISION), now_ms):
+            recorded = audit.Change(action, pk, *audit.difference(_document(before), _document(after)))
+            if after == before or self._write(kind, pk, after, number(row, names.REVISION), recorded, now_ms):
                 return Change(before, after)
         raise BusyError(pk)
 
     def _row(self, pk: str) -> Row:
         return self._client.get_item(TableName=self._table, Key=_key(pk), ConsistentRead=True).get("Item", {})
 
-    def _write(self, kind: Kind, pk: str, adjustments: Adjustments, revision: int, now_ms: int) -> bool:
+    def _write(
+        self, kind: Kind, pk: str, adjustments: Adjustments, revision: int, change: audit.Change, now_ms: int
+    ) -> bool:
         update = "SET #base = :base, #extra = :extra, #rev = :next"
         condition = "#rev = :rev" if revision else "attribute_not_exists(#rev)"
         attributes = {"#base": names.BASES, "#extra": names.EXTRAS, "#rev": names.REVISION}
@@ -87,24 +94,34 @@ class QuotaStore:
             update += ", #ttl = :ttl"
             attributes["#ttl"] = names.EXPIRES
             values[":ttl"] = {"N": str((day_of(now_ms).next_month_end_ms + DAY_MS) // 1000)}
+        writes: list[TransactWriteItemTypeDef] = [
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": _key(pk),
+                    "UpdateExpression": update,
+                    "ConditionExpression": condition,
+                    "ExpressionAttributeNames": attributes,
+                    "ExpressionAttributeValues": values,
+                }
+            }
+        ]
+        if self._log is not None:
+            writes.append(self._log.entry(change, now_ms))
         try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=_key(pk),
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ExpressionAttributeNames=attributes,
-                ExpressionAttributeValues=values,
-            )
-        except ClientError as error:
-            if error_code(error) != CONDITION_FAILED:
-                raise
+            transact(self._client, writes)
+        except (RefusedWriteError, ConflictError):
             return False
         return True
 
 
 def _key(pk: str) -> Attributes:
     return {names.PK: {"S": pk}, names.SK: {"S": names.PROFILE_SK}}
+
+
+def _document(adjustments: Adjustments) -> dict[str, Any]:
+    bases = {period: {home: base.units for home, base in homes.items()} for period, homes in adjustments.bases.items()}
+    return {"baselines": bases, "top_ups": {period: dict(top_ups) for period, top_ups in adjustments.extras.items()}}
 
 
 def _values(adjustments: Adjustments) -> Attributes:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from tallygate.core.identity import Network, parse_networks
+from tallygate.core.addresses import Network
+from tallygate.core.identity import parse_networks
 from tallygate.core.plans import ON_UNAVAILABLE, OnUnavailable
 
 if TYPE_CHECKING:

@@ -1,123 +1,185 @@
-"""`tallygate keys`: giving out and revoking API keys."""
+"""`tallygate keys`: giving out, looking at, changing, rotating and revoking API keys."""
 
-import secrets
 import time
-from collections.abc import Callable
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import click
 
-from tallygate.aws.key_store import KeyProfile, KeyStore, UnknownKeyError
-from tallygate.aws.plan_store import PlanStore
+from tallygate.aws.key_store import InvalidCursorError, KeyStore
 from tallygate.cli.failures import Failure
 from tallygate.cli.identifiers import key_id_of
+from tallygate.cli.key_import import import_keys
+from tallygate.cli.options import (
+    addresses_option,
+    duration_ms,
+    expires_option,
+    not_passed,
+    note_option,
+    owner_option,
+    referers_option,
+    taken,
+)
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.target import Target, target_options
-from tallygate.core.keys import mint
+from tallygate.core.key_admin import MAX_OVERLAP_MS, BusyError, KeyAdminError, UnknownKeyError, UnknownPlanError
+from tallygate.core.key_fields import owner_of
+from tallygate.core.key_profile import KEY_STATES, KeyProfile, KeyState
 from tallygate.core.lines import format_timestamp
 
-Check = Callable[[click.Context, click.Parameter, str | None], str | None]
+NEVER: Final = "never"
+WITHIN: Final = "Every region knows within 30 seconds."
+
+key_argument = click.argument("key")
 
 
-def words(most_chars: int) -> Check:
-    """For text that people read: not blank, on one line, up to `most_chars`."""
-
-    def check(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-        found = None if value is None else value.strip()
-        if found is not None and not (found and len(found) <= most_chars and found.isprintable()):
-            raise click.BadParameter(f"allowed are 1 to {most_chars} characters on one line")
-        return found
-
-    return check
-
-
-OWNER: Final = words(128)
-NOTE: Final = words(256)
-"""Every authorizer that meets the key reads its profile: 4,096 bytes of it and of the usage rows are one read unit."""
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns what cannot be done with a key into one line."""
+    try:
+        yield
+    except UnknownKeyError as error:
+        raise Failure(f"{error}: `tallygate keys list` shows those there are") from None
+    except UnknownPlanError as error:
+        hint = "" if error.plans else ": `tallygate plans apply`"
+        raise Failure(f"--plan: {error}{hint}") from None
+    except BusyError:
+        raise Failure("others are changing the same key at this moment; nothing was changed: try again") from None
+    except KeyAdminError as error:
+        raise Failure(str(error)) from None
 
 
 @click.group()
 def keys() -> None:
-    """Give out, list and revoke API keys."""
+    """Give out, look at, change, rotate and revoke API keys."""
 
 
 @keys.command()
-@click.option("--owner", callback=OWNER, required=True, help="Whose key it is: any name; `keys list --owner` finds it.")
+@owner_option
 @click.option("--plan", required=True, help="Plan that the key is held to, one of `tallygate plans show`.")
-@click.option("--note", callback=NOTE, help="A word about it, for those who list keys.")
-@click.option(
-    "--expires",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
-    help="Day (UTC) from which the key is refused.  [default: never]",
-)
+@note_option
+@expires_option
+@referers_option
+@addresses_option
 @json_option
 @target_options
-def create(target: Target, owner: str, plan: str, note: str | None, expires: datetime | None, as_json: bool) -> None:
-    """Give out a new key. Its secret is printed once and kept nowhere.
+def create(target: Target, as_json: bool, **fields: Any) -> None:
+    """Give out a new key. Its secret is printed once, alone on standard output, and kept nowhere.
 
     \b
     Examples:
       tallygate keys create --owner acme --plan starter
       tallygate keys create --owner acme --plan pro --expires 2027-01-01 --stage prod --json
+      tallygate keys create --owner acme --plan pro --referer shop.example --referer '*.shop.example'
+      tallygate keys create --owner acme --plan pro --address 203.0.113.0/24
     """
-    now_ms = time.time_ns() // 1_000_000
-    expires_ms = int(expires.replace(tzinfo=UTC).timestamp() * 1000) if expires else None
-    if expires_ms is not None and expires_ms <= now_ms:
-        raise click.BadParameter(f"{format_timestamp(expires_ms)} has passed", param_hint="'--expires'")
-    gate = target.gate(to_write=True)
-    plans = [known.name for known in PlanStore(gate, target.names.gate_table).plans() if not known.anonymous]
-    if plan not in plans:
-        found = f"plans for keys are {', '.join(plans)}" if plans else "there are none yet: `tallygate plans apply`"
-        raise Failure(f"--plan: {plan!r} is no plan for keys; {found}")
-    secret = mint(target.names.stage, secrets.choice)
-    profile = KeyStore(gate, target.names.gate_table).create(
-        secret,
-        owner=owner,
-        plan=plan,
-        now_ms=now_ms,
-        expires_ms=expires_ms,
-        note=note,
-    )
-    if as_json:
-        print_json({"secret": secret, **_document(profile)})
-        return
-    click.echo(secret)
-    console(stderr=True).print(
-        f"Key {profile.id} of {owner} on plan {plan}. Its secret is shown this once and kept nowhere."
-    )
+    now_ms = _now_ms()
+    fields["expires_ms"] = not_passed(fields["expires_ms"], now_ms)
+    with told():
+        secret, profile = target.key_admin().create(fields, now_ms)
+    _print_secret(secret, profile, now_ms, as_json, f"Key {profile.id} of {profile.owner} on plan {profile.plan}.")
 
 
 @keys.command("list")
-@click.option("--owner", callback=OWNER, help="Keys of this owner only.")
+@click.option("--owner", callback=taken(owner_of), help="Keys of this owner only.")
+@click.option("--plan", help="Keys on this plan only.")
+@click.option("--status", type=click.Choice(KEY_STATES), help="Keys in this state only.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many.")
+@click.option("--cursor", help="Where the page before ended, as it was printed.")
 @json_option
 @target_options
-def list_keys(target: Target, owner: str | None, as_json: bool) -> None:
-    """List keys, without their secrets.
+def list_keys(
+    target: Target,
+    owner: str | None,
+    plan: str | None,
+    status: KeyState | None,
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+) -> None:
+    """List keys, without their secrets. A page is sorted; pages are in no order.
 
     \b
     Examples:
       tallygate keys list
-      tallygate keys list --owner acme --stage prod --json
+      tallygate keys list --owner acme --status active --stage prod --json
     """
-    profiles = sorted(
-        KeyStore(target.gate(to_write=False), target.names.gate_table).profiles(owner),
-        key=lambda profile: (profile.owner, profile.created, profile.id),
-    )
+    now_ms = _now_ms()
+    store = KeyStore(target.gate(to_write=False), target.names.gate_table)
+    try:
+        page = store.page(
+            limit, cursor, owner, lambda key: plan in (None, key.plan) and status in (None, key.state(now_ms))
+        )
+    except InvalidCursorError as error:
+        raise click.BadParameter(str(error), param_hint="'--cursor'") from None
+    profiles = sorted(page.profiles, key=lambda profile: (profile.owner, profile.created, profile.id))
     if as_json:
-        print_json([_document(profile) for profile in profiles])
+        print_json({"keys": [profile.document(now_ms) for profile in profiles], "cursor": page.cursor})
         return
     rows = table("key", "<owner", "<plan", "<status", "<created", "<expires", "<note")
     for profile in profiles:
-        expires = _expires(profile) or "never"
-        dates = profile.created[:10], expires[:10]
-        rows.add_row(profile.id, profile.owner, profile.plan, profile.status, *dates, profile.note or "")
-    console().print(rows if profiles else "No keys: `tallygate keys create` gives one out.")
+        dates = profile.created[:10], _expires(profile)[:10]
+        rows.add_row(profile.id, profile.owner, profile.plan, profile.state(now_ms), *dates, profile.note or "")
+    console().print(rows if profiles else "No such keys: `tallygate keys create` gives one out.")
+    if page.cursor is not None:
+        console(stderr=True).print(f"There are more: --cursor {page.cursor}", soft_wrap=True)
 
 
 @keys.command()
-@click.argument("key")
+@key_argument
+@json_option
+@target_options
+def show(target: Target, key: str, as_json: bool) -> None:
+    """Show what is known of KEY, given as its id or secret.
+
+    \b
+    Example:
+      tallygate keys show 0123456789abcdef --stage prod
+    """
+    stored = KeyStore(target.gate(to_write=False), target.names.gate_table).find(key_id_of(key))
+    with told():
+        if stored is None:
+            raise UnknownKeyError(key_id_of(key))
+    _print(stored.profile, as_json)
+
+
+@keys.command()
+@key_argument
+@click.option(
+    "--overlap",
+    "overlap_ms",
+    callback=taken(duration_ms),
+    default="24h",
+    show_default=True,
+    help="How long the old key stays good, like 90m, 24h or 7d; 0 ends it now.",
+)
+@json_option
+@target_options
+def rotate(target: Target, key: str, overlap_ms: int, as_json: bool) -> None:
+    """Give out a new secret that takes over from KEY, and let the old one end.
+
+    Owner, plan, note, restrictions, expiry and what is used of the quota stay the same: both secrets are counted as one
+    key. The new secret is printed once, alone on standard output.
+
+    \b
+    Examples:
+      tallygate keys rotate 0123456789abcdef --stage prod
+      tallygate keys rotate 0123456789abcdef --overlap 0     # it leaked
+    """
+    if overlap_ms > MAX_OVERLAP_MS:
+        raise click.BadParameter(f"at most {MAX_OVERLAP_MS // 86_400_000}d", param_hint="'--overlap'")
+    now_ms = _now_ms()
+    with told():
+        secret, profile, old = target.key_admin().rotate(key_id_of(key), overlap_ms, now_ms)
+    ends = "is refused from now on" if old.state(now_ms) != "active" else f"is good until {_expires(old)}"
+    _print_secret(
+        secret, profile, now_ms, as_json, f"Key {profile.id} of {profile.owner} takes over; {old.id} {ends}. {WITHIN}"
+    )
+
+
+@keys.command()
+@key_argument
 @json_option
 @target_options
 def revoke(target: Target, key: str, as_json: bool) -> None:
@@ -127,22 +189,118 @@ def revoke(target: Target, key: str, as_json: bool) -> None:
     Example:
       tallygate keys revoke 0123456789abcdef --stage prod
     """
-    id = key_id_of(key)
-    try:
-        profile = KeyStore(target.gate(to_write=True), target.names.gate_table).revoke(id)
-    except UnknownKeyError:
-        raise Failure(f"there is no key {id}: `tallygate keys list` shows those there are") from None
+    now_ms = _now_ms()
+    admin = target.key_admin()
+    with told():
+        profile = admin.revoke(key_id_of(key), now_ms)
+    before = admin.keys.find(profile.rotated_from) if profile.rotated_from is not None else None
+    _print(profile, as_json, f"Revoked {profile.id} of {profile.owner}. {WITHIN}")
+    if before is not None and before.profile.state(now_ms) == "active":
+        old = before.profile
+        console(stderr=True).print(f"{old.id}, which it took over from, is good until {_expires(old)}: revoke it, too?")
+
+
+@keys.command("set-plan")
+@key_argument
+@click.argument("plan")
+@json_option
+@target_options
+def set_plan(target: Target, key: str, plan: str, as_json: bool) -> None:
+    """Hold KEY, given as its id or secret, to another plan. What it used stays used.
+
+    \b
+    Example:
+      tallygate keys set-plan 0123456789abcdef pro --stage prod
+    """
+    with told():
+        profile = target.key_admin().change(key_id_of(key), {"plan": plan}, _now_ms())
+    _print(profile, as_json, f"{profile.id} of {profile.owner} is on plan {plan}. {WITHIN}")
+
+
+@keys.command()
+@key_argument
+@note_option
+@click.option(
+    "--expires", "expires", help="Day or time in UTC from which the key is refused, like 2027-01-01; or never."
+)
+@referers_option
+@addresses_option
+@click.option("--any-referer", is_flag=True, help="Let any site present it.")
+@click.option("--any-address", is_flag=True, help="Let it come from any address.")
+@json_option
+@target_options
+def edit(
+    target: Target,
+    key: str,
+    note: str | None,
+    expires: str | None,
+    referers: tuple[str, ...],
+    addresses: tuple[str, ...],
+    any_referer: bool,
+    any_address: bool,
+    as_json: bool,
+) -> None:
+    """Change the note, the expiry or the restrictions of KEY, given as its id or secret.
+
+    Sites and addresses that are given take the place of those that were.
+
+    \b
+    Examples:
+      tallygate keys edit 0123456789abcdef --expires 2027-01-01 --stage prod
+      tallygate keys edit 0123456789abcdef --referer shop.example --referer '*.shop.example'
+      tallygate keys edit 0123456789abcdef --any-address
+    """
+    from tallygate.core.key_fields import expiry_of
+
+    now_ms = _now_ms()
+    fields: dict[str, Any] = {}
+    if note is not None:
+        fields["note"] = note
+    if expires is not None:
+        context = click.get_current_context()
+        parameter = next(each for each in context.command.params if each.name == "expires")
+        wanted = None if expires == NEVER else taken(expiry_of)(context, parameter, expires)
+        fields["expires_ms"] = not_passed(wanted, now_ms)
+    for name, values, any_will_do in (("referers", referers, any_referer), ("addresses", addresses, any_address)):
+        if values and any_will_do:
+            raise click.UsageError(f"some {name} and any contradict each other")
+        if values or any_will_do:
+            fields[name] = values
+    if not fields:
+        raise click.UsageError("nothing to change: --note, --expires, --referer, --address, …")
+    with told():
+        profile = target.key_admin().change(key_id_of(key), fields, now_ms)
+    _print(profile, as_json)
+
+
+keys.add_command(import_keys)
+
+
+def _print_secret(secret: str, profile: KeyProfile, now_ms: int, as_json: bool, said: str) -> None:
     if as_json:
-        print_json(_document(profile))
+        print_json({"secret": secret, **profile.document(now_ms)})
+        return
+    click.echo(secret)
+    console(stderr=True).print(f"{said} The secret is shown this once and kept nowhere.")
+
+
+def _print(profile: KeyProfile, as_json: bool, said: str | None = None) -> None:
+    document = profile.document(_now_ms())
+    if as_json:
+        print_json(document)
+    elif said is not None:
+        click.echo(said)
     else:
-        click.echo(f"Revoked {profile.id} of {profile.owner}.")
+        rows = table("", "<")
+        for name, value in document.items():
+            rows.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, list) else value or "")
+        rows.show_header = False
+        console().print(rows)
 
 
-def _document(profile: KeyProfile) -> dict[str, str | None]:
-    document = asdict(profile)
-    del document["expires_ms"]
-    return {**document, "expires": _expires(profile)}
+def _expires(profile: KeyProfile) -> str:
+    return NEVER if profile.expires_ms is None else format_timestamp(profile.expires_ms)
 
 
-def _expires(profile: KeyProfile) -> str | None:
-    return None if profile.expires_ms is None else format_timestamp(profile.expires_ms)
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

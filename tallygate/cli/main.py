@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from tallygate.cli.addresses import addresses
+from tallygate.cli.audit import audit
 from tallygate.cli.completion import completion
 from tallygate.cli.demo import demo
 from tallygate.cli.failures import one_line_failures
@@ -59,5 +61,5 @@ def main() -> None:
     """
 
 
-for command in (demo, up, down, endpoints, usage, quota, keys, plans, rejects, simulate, completion):
+for command in (demo, up, down, endpoints, usage, quota, keys, addresses, plans, audit, rejects, simulate, completion):
     main.add_command(command)

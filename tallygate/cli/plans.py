@@ -27,7 +27,7 @@ def apply(target: Target, as_json: bool) -> None:
     Example:
       tallygate plans apply --stage prod
     """
-    store = PlanStore(target.gate(to_write=True), target.names.gate_table)
+    store = PlanStore(target.gate(to_write=True), target.names.gate_table, target.audit_log())
     store.apply(target.config.plans)
     _show(store.plans(), as_json)
 

@@ -28,6 +28,7 @@ from tallygate.core.adjustments import (
     is_top_up_id,
 )
 from tallygate.core.identity import is_site
+from tallygate.core.key_profile import KeyProfile
 from tallygate.core.lines import MAX_UNITS, format_timestamp
 from tallygate.core.names import INVALID_KEY, Kind
 from tallygate.core.periods import period_of, window_bounds_ms
@@ -161,8 +162,14 @@ class _Quota:
         """Failure for what has no quota, and says why."""
         gate, table = target.gate(to_write=to_write), target.names.gate_table
         normal = normal_value(kind, value, target.config.service.ipv6_prefix)
-        plan = _plan_of(kind, normal, KeyStore(gate, table), PlanStore(gate, table).plans())
-        store, now_ms = QuotaStore(gate, table), time.time_ns() // 1_000_000
+        plans = PlanStore(gate, table).plans()
+        if kind == "key" and (stored := KeyStore(gate, table).find(normal)) is not None:
+            # The plan is the one of the key that is asked about, the counts are those of its line of rotations.
+            plan, normal = _plan_of(kind, normal, stored.profile, plans), stored.profile.counted_under
+        else:
+            plan = _plan_of(kind, normal, None, plans)
+        log = target.audit_log() if to_write else None
+        store, now_ms = QuotaStore(gate, table, log), time.time_ns() // 1_000_000
         adjusted = store.find(kind, normal)
         found = cls(kind, normal, plan, [], store, adjusted, now_ms)
         times = {window: found.times_ms(window) for window in found.windows}
@@ -218,11 +225,10 @@ def _item_of(window: Window, at_ms: int) -> str:
     return period_of("hour" if window == "hour" else "month", at_ms)
 
 
-def _plan_of(kind: Kind, value: str, keys: KeyStore, plans: list[Plan]) -> Plan:
+def _plan_of(kind: Kind, value: str, profile: KeyProfile | None, plans: list[Plan]) -> Plan:
     if kind == "key":
         if value == INVALID_KEY:
             raise Failure("calls with keys that are none are counted as `invalid`, and refused: there is no quota")
-        profile = keys.find(value)
         if profile is None:
             raise Failure(f"there is no key {value}: `tallygate keys list` shows those there are")
         named = f"{profile.plan} of key {value}"

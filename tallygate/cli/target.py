@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from tallygate.aws.audit_log import AuditLog
+from tallygate.aws.key_admin import key_admin
 from tallygate.cli.failures import Failure
 from tallygate.cli.world import attach
 from tallygate.config import Config, load
+from tallygate.core.key_admin import KeyAdmin
 from tallygate.local.flavour import LOCAL_STAGE
 from tallygate.resources import Names
 
@@ -65,6 +68,21 @@ class Target:
         if region not in service.gate_regions:
             raise Failure(f"--region: the gate has no replica in {region}, but in {', '.join(service.gate_regions)}")
         return self.client(region)
+
+    @property
+    def administrative_gate(self) -> "DynamoDBClient":
+        """A client of the gate where it is written, whatever --region says."""
+        return self.client(self.config.service.administrative_region)
+
+    def audit_log(self, *, to_write: bool = True) -> AuditLog:
+        """Where changes are recorded, as made by whoever these credentials are of."""
+        region = self.config.service.administrative_region
+        who = self.aws("sts", region).get_caller_identity()["Arn"] if to_write else ""
+        return AuditLog(self.client(region), self.names.tally_table, who)
+
+    def key_admin(self) -> KeyAdmin:
+        """The keys of this stage, to be changed."""
+        return key_admin(self.gate(to_write=True), self.names.gate_table, self.names.stage, self.audit_log())
 
 
 def target_options(command: Command) -> Command:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from tallygate.aws.key_store import KeyStore
 from tallygate.aws.usage_reader import Usage, UsageReader
 from tallygate.cli.identifiers import normal_value
 from tallygate.cli.output import console, json_option, print_json, table
@@ -46,7 +47,7 @@ def show(target: Target, kind: Kind, value: str, month: str, as_json: bool) -> N
     """Show what one address, site or key used in a month.
 
     VALUE may be written as callers write it: any address of an IPv6 network, a URL or a host, the
-    secret of a key or its id.
+    secret of a key or its id. A key that took over from another is shown with it, as the first of them.
 
     \b
     Examples:
@@ -55,6 +56,9 @@ def show(target: Target, kind: Kind, value: str, month: str, as_json: bool) -> N
       tallygate usage show key 0123456789abcdef --month 2026-10 --stage prod
     """
     normal = normal_value(kind, value, target.config.service.ipv6_prefix)
+    if kind == "key":
+        stored = KeyStore(target.administrative_gate, target.names.gate_table).find(normal)
+        normal = stored.profile.counted_under if stored is not None else normal
     found = UsageReader(target.homes, target.names.tally_table).show(kind, normal, month)
     if as_json:
         print_json({"kind": kind, "value": found.value, "month": month, **_document(found)})

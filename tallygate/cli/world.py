@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from tallygate.aws.key_store import KeyStore
+from tallygate.aws.key_admin import key_admin
 from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.phases import Phases
@@ -54,8 +54,8 @@ def start(config_path: Path, port: int | None, phases: Phases, *, detached: bool
     try:
         with phases.phase("keys"):
             gate = world.aws.client("dynamodb", world.config.service.administrative_region)
-            store = KeyStore(gate, world.names.gate_table)
-            keys = give_out_keys(store, world.config.plans, LOCAL_STAGE, time.time_ns() // 1_000_000)
+            admin = key_admin(gate, world.names.gate_table, LOCAL_STAGE)
+            keys = give_out_keys(admin, world.config.plans, time.time_ns() // 1_000_000)
             world.remember(**{DEMO_KEYS: [asdict(key) for key in keys]})
     except BaseException:
         world.stop()

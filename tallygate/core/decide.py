@@ -14,7 +14,7 @@ from tallygate.core.plans import Limit, Plan
 from tallygate.core.tuning import TUNING, Tuning
 from tallygate.core.usage import Usage
 
-Refusal = Literal["quota", "key", "unavailable"]
+Refusal = Literal["quota", "key", "forbidden", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)

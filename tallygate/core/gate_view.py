@@ -4,12 +4,13 @@ when it cannot be read."""
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from tallygate.core.addresses import NO_RULES, Address, AddressAction, AddressRules
 from tallygate.core.gate import Gate, Partition, Reading
 from tallygate.core.plans import OnUnavailable, Plan, strictest_on_unavailable
 from tallygate.core.snapshots import Snapshot, Snapshots
 
 PLANS_GOOD_MS: Final = 30_000
-"""A changed plan holds everywhere within this."""
+"""A changed plan, or a rule on addresses, holds everywhere within this."""
 LAST_RESORT_MS: Final = 300_000
 """A snapshot older than this says nothing about a caller any more."""
 FAILED_ROUNDS: Final = 3
@@ -19,7 +20,7 @@ nothing."""
 
 
 class GateView:
-    """Snapshots of identifiers, and the plans, in front of a Gate. `home` is the one that counts this region's
+    """Snapshots of identifiers, the plans and the rules on addresses, in front of a Gate. `home` counts this region's
     calls."""
 
     def __init__(self, gate: Gate, home: str, snapshots: Snapshots) -> None:
@@ -28,6 +29,7 @@ class GateView:
         self._snapshots = snapshots
         self._plans: Mapping[str, Plan] = {}
         self._plans_read_ms: int | None = None
+        self._rules: AddressRules = NO_RULES
         self._failed_rounds = 0
         self._paused_until_ms = 0
 
@@ -35,7 +37,7 @@ class GateView:
         """The snapshot of each partition, read in one round unless all are still good; and what that round brought."""
         snapshots = [self._snapshots.of(pk) for pk in pks]
         wanted = [pk for pk, snapshot in zip(pks, snapshots, strict=True) if snapshot.good_until_ms <= now_ms]
-        plans = self._plans_read_ms is None or now_ms - self._plans_read_ms >= PLANS_GOOD_MS
+        plans = not self.is_current(now_ms)
         if now_ms < self._paused_until_ms or not (wanted or plans):
             return snapshots, None
         reading = self._gate.read(wanted, plans=plans, now_ms=now_ms)
@@ -44,11 +46,24 @@ class GateView:
             if partition is not None:
                 snapshot.renew(partition, self._home, now_ms)
         if reading.plans is not None:
-            self._plans, self._plans_read_ms = reading.plans, now_ms
+            self._plans, self._rules, self._plans_read_ms = reading.plans, reading.rules, now_ms
         self._failed_rounds = self._failed_rounds + 1 if reading.failures else 0
         if self._failed_rounds >= FAILED_ROUNDS:
             self._paused_until_ms = now_ms + PAUSE_MS
         return snapshots, reading
+
+    def counted_as(self, pk: str) -> str | None:
+        """The id under which the key of this partition is counted, if it was read and that is another."""
+        partition = self._snapshots.of(pk).partition
+        return partition.key.counted_as if partition is not None and partition.key is not None else None
+
+    def is_current(self, now_ms: int) -> bool:
+        """Whether plans and rules on addresses may stand in for a read."""
+        return self._plans_read_ms is not None and now_ms - self._plans_read_ms < PLANS_GOOD_MS
+
+    def action(self, address: Address | None, now_ms: int) -> AddressAction | None:
+        """What operators decided on an address, as far as it was read, however long ago."""
+        return self._rules.action(address, now_ms)
 
     @property
     def has_plans(self) -> bool:

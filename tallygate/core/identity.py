@@ -9,12 +9,11 @@ decoded, as UTF-8 or as Latin-1: both come to the same here.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
+from tallygate.core.addresses import Address, Network
 from tallygate.core.keys import PREFIX
-
-Network = IPv4Network | IPv6Network
 
 UNKNOWN_IP: Final = "unknown"
 """Counted for a peer whose address cannot be read. No gateway sends one; if it does, such calls share one quota."""
@@ -34,11 +33,13 @@ _V6_IN_BRACKETS = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?")
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Identifiers of one call. `credential` is what was presented as an API key, unchecked and a secret: None when
-    there was none, and perhaps empty. `ref` is None when no host was named."""
+    there was none, and perhaps empty. `ref` is None when no host was named. `address` is the whole one that `ip` was
+    made of, None when it cannot be read."""
 
     ip: str
     ref: str | None = None
     credential: str | None = field(default=None, repr=False)
+    address: Address | None = field(default=None, compare=False)
 
 
 def identify(
@@ -50,10 +51,12 @@ def identify(
 ) -> Identity:
     """Identify a call. `source_ip` is the gateway's TCP peer; X-Forwarded-For is read only from a trusted
     proxy."""
+    address = caller_address(source_ip, headers.get("x-forwarded-for", ""), trusted_proxies)
     return Identity(
-        ip=caller_ip(source_ip, headers.get("x-forwarded-for", ""), trusted_proxies, ipv6_prefix),
+        ip=UNKNOWN_IP if address is None else _normal(address, ipv6_prefix),
         ref=host_of(headers.get("origin", "")) or host_of(headers.get("referer", "")),
         credential=credential_of(headers, query),
+        address=address,
     )
 
 
@@ -70,22 +73,19 @@ def credential_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str |
     return None if presented is None else presented.strip()
 
 
-def caller_ip(source_ip: str, forwarded_for: str, trusted_proxies: tuple[Network, ...], ipv6_prefix: int) -> str:
-    """Normal form of the caller's address: the peer, or the nearest address in X-Forwarded-For that is no trusted
-    proxy. The peer again when that header is garbage where it matters."""
+def caller_address(source_ip: str, forwarded_for: str, trusted_proxies: tuple[Network, ...]) -> Address | None:
+    """The caller's address: the peer, or the nearest address in X-Forwarded-For that is no trusted proxy. The peer
+    again when that header is garbage where it matters; None when the peer cannot be read."""
     peer = _address(source_ip)
-    if peer is None:
-        return UNKNOWN_IP
     caller = peer
-    if forwarded_for and _is_trusted(peer, trusted_proxies):
+    if peer is not None and forwarded_for and _is_trusted(peer, trusted_proxies):
         for hop in reversed(forwarded_for.split(",")):
-            address = _address(hop)
-            if address is None:
-                return _normal(peer, ipv6_prefix)
-            caller = address
-            if not _is_trusted(address, trusted_proxies):
+            caller = _address(hop)
+            if caller is None:
+                return peer
+            if not _is_trusted(caller, trusted_proxies):
                 break
-    return _normal(caller, ipv6_prefix)
+    return caller
 
 
 def normal_ip(text: str, ipv6_prefix: int = DEFAULT_IPV6_PREFIX) -> str | None:
@@ -143,7 +143,7 @@ def parse_networks(cidrs: str) -> tuple[Network, ...]:
     return tuple(ip_network(cidr.strip()) for cidr in cidrs.split(",") if cidr.strip())
 
 
-def _address(text: str) -> IPv4Address | IPv6Address | None:
+def _address(text: str) -> Address | None:
     """An address, perhaps in brackets or with a port (some proxies write one). A zone names an interface of one
     machine: garbage."""
     text = text.strip()
@@ -160,11 +160,11 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return mapped or address
 
 
-def _is_trusted(address: IPv4Address | IPv6Address, trusted_proxies: tuple[Network, ...]) -> bool:
+def _is_trusted(address: Address, trusted_proxies: tuple[Network, ...]) -> bool:
     return any(address in network for network in trusted_proxies)
 
 
-def _normal(address: IPv4Address | IPv6Address, ipv6_prefix: int) -> str:
+def _normal(address: Address, ipv6_prefix: int) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     host_bits = 128 - ipv6_prefix

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from tallygate.core.verdict import STATUS, KeyFault, Verdict
+from tallygate.core.credentials import KeyFault
+from tallygate.core.verdict import STATUS, Ban, Verdict
 
 CONTENT_TYPE: Final = "application/problem+json"
 _IANA = "https://iana.org/assignments/http-problem-types#"  # draft-ietf-httpapi-ratelimit-headers-11, section 5
@@ -15,6 +16,12 @@ _KEY_FAULTS: Final[dict[KeyFault, str]] = {
     "unknown": "There is no such API key. A key that was just made may take some seconds to arrive.",
     "revoked": "The API key was revoked.",
     "expired": "The API key has expired.",
+}
+_BANS: Final[dict[Ban, tuple[str, str, str]]] = {
+    # Type, title and detail.
+    "address": ("address-blocked", "Address blocked", "Calls from this address are not answered."),
+    "key-address": ("key-restricted", "API key restricted", "The API key may not be used from this address."),
+    "key-referer": ("key-restricted", "API key restricted", "The API key may not be used from this site (Referer)."),
 }
 
 
@@ -62,6 +69,9 @@ def problem_of(verdict: Verdict) -> Problem | None:
             _KEY_FAULTS[verdict.key_fault or "unknown"],
             headers={"WWW-Authenticate": 'Bearer realm="api", error="invalid_token"'},  # RFC 6750, section 3
         )
+    if decision.refusal == "forbidden":
+        type, title, detail = _BANS[verdict.ban or "address"]
+        return Problem(STATUS["forbidden"], _OURS + type, title, detail, {"restriction": verdict.ban or "address"})
     if decision.refusal == "unavailable":
         return Problem(
             STATUS["unavailable"],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
 from tallygate.core.adjustments import Allowance, Baseline
+from tallygate.core.credentials import KeyFault
 from tallygate.core.decide import Checked, Decision, Refusal
 from tallygate.core.lines import UsageLine
 from tallygate.core.names import KINDS, Kind
@@ -18,9 +19,10 @@ from tallygate.core.standing import Bases, Before, Befores, Standing, marked_cap
 CONTEXT_KEY: Final = "tallygate"
 """The one name under which the verdict stands in the context."""
 
-KeyFault = Literal["malformed", "unknown", "revoked", "expired"]
+Ban = Literal["address", "key-address", "key-referer"]
+"""What a forbidden call runs into: its address is blocked, or the key may not be used from it, or from that Referer."""
 
-STATUS: Final[dict[Refusal, int]] = {"quota": 429, "key": 401, "unavailable": 503}
+STATUS: Final[dict[Refusal, int]] = {"quota": 429, "key": 401, "forbidden": 403, "unavailable": 503}
 
 
 class InvalidVerdictError(ValueError):
@@ -32,7 +34,7 @@ class Verdict:
     """One call, who made it, who pays for it, and the decision. `key` is a key id, never a secret. `plan` is None when
     no plan governed the call; `caps` are its limits with top-ups, `bases` the counts from which they are used up,
     `before` what rolling ones know of the window before; a caller is told nothing of a plan in `shadow`; `key_fault`
-    says what is wrong with a refused key."""
+    says what is wrong with a refused key, `ban` why a call was forbidden."""
 
     ip: str
     home: str
@@ -48,6 +50,7 @@ class Verdict:
     before: Befores = field(default_factory=dict)
     shadow: bool = False
     key_fault: KeyFault | None = None
+    ban: Ban | None = None
 
     def identifier(self, kind: Kind) -> str | None:
         return (self.ip, self.ref, self.key)[KINDS.index(kind)]
@@ -95,6 +98,7 @@ class Verdict:
             "region": self.region,
             "units": self.units,
             "key_fault": self.key_fault,
+            "ban": self.ban,
             "decision": {
                 "allowed": decision.allowed,
                 "refusal": decision.refusal,
@@ -128,6 +132,7 @@ def verdict_of(text: object) -> Verdict:
             region=_text(fields["region"]),
             units=int(fields["units"]),
             key_fault=fields.get("key_fault"),
+            ban=fields.get("ban"),
             decision=Decision(
                 limits=tuple(_checked(checked) for checked in decision["limits"]),
                 refusal=None if decision["allowed"] is True else _refusal(decision["refusal"]),

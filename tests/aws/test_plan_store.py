@@ -1,10 +1,15 @@
 """Plans come back from the gate as they were written."""
 
+import time
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tallygate.aws.audit_log import AuditLog
 from tallygate.aws.plan_store import PlanStore
+from tallygate.core.periods import day_of
 from tallygate.core.plans import WINDOWS, Limit, Plan
 from tests.stage_tables import NAMES, Clients
 
@@ -57,10 +62,35 @@ def test_there_is_an_anonymous_plan_at_every_moment(clients: Clients, monkeypatc
     old, new = Plan("anonymous", (), anonymous=True), Plan("visitors", (), anonymous=True)
     store.apply([old])
 
-    def fail(**_: object) -> None:
-        raise ConnectionError
+    write = client.transact_write_items
 
-    monkeypatch.setattr(client, "delete_item", fail)
+    def fail(TransactItems: list[dict[str, Any]]) -> None:
+        if "Delete" in TransactItems[0]:
+            raise ConnectionError
+        write(TransactItems=TransactItems)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(client, "transact_write_items", fail)
     with pytest.raises(ConnectionError):
         store.apply([new])
     assert store.plans() == [old, new]
+
+
+def test_what_changes_of_a_plan_is_recorded_and_what_stays_is_not(clients: Clients) -> None:
+    client = clients["us-east-1"]
+    log = AuditLog(client, NAMES.tally_table, "arn:aws:iam::123456789012:user/ada")
+    store = PlanStore(client, NAMES.gate_table, log)
+    store.apply([Plan("anonymous", (), anonymous=True), Plan("pro", (Limit("key", 10, "day"),))])
+    store.apply([Plan("visitors", (), anonymous=True), Plan("pro", (Limit("key", 20, "day"),))])
+    month = day_of(time.time_ns() // 1_000_000).month
+    changes = [(entry.change.action, entry.change.subject) for entry in log.entries([month])]
+    assert sorted(changes) == [
+        ("plan.apply", "plan#anonymous"),
+        ("plan.apply", "plan#pro"),
+        ("plan.apply", "plan#pro"),
+        ("plan.apply", "plan#visitors"),
+        ("plan.remove", "plan#anonymous"),
+    ]
+    last = [entry.change for entry in log.entries([month], subject="plan#pro")][-1]
+    assert last.before is not None
+    assert last.after is not None
+    assert (last.before["limits"][0]["quota"], last.after["limits"][0]["quota"]) == (10, 20)

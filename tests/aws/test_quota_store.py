@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallygate.aws.gate_rows import adjustments_of, partition_of
-from tallygate.aws.key_store import REVOKED, KeyExistsError, KeyStore, UnknownKeyError
+from tallygate.aws.key_store import KeyStore
 from tallygate.aws.quota_store import BusyError, QuotaStore, _values
 from tallygate.core.adjustments import Adjustments, Baseline, IdTakenError, TopUp
 from tallygate.core.credentials import StoredKey
+from tallygate.core.key_admin import KeyAdmin, KeyExistsError, UnknownKeyError
+from tallygate.core.key_profile import REVOKED
 from tallygate.core.keys import key_id, mint, secret_hash
 from tests.stage_tables import NAMES, Clients
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 SECRET = mint("prod", random.Random(1).choice)
 KEY = key_id(SECRET)
+FIELDS = {"owner": "acme", "plan": "starter"}
 NOW = 1_795_176_000_000  # 2026-11-20T12:00:00Z
 DAY_MS = 86_400_000
 COUNTED = {"us-east-1": Baseline(150, NOW - 2_000), "eu-west-1": Baseline(50, NOW - 1_000)}
@@ -37,8 +40,8 @@ def store(gate: "DynamoDBClient") -> QuotaStore:
 
 
 @pytest.fixture
-def keys(gate: "DynamoDBClient") -> KeyStore:
-    return KeyStore(gate, NAMES.gate_table)
+def keys(gate: "DynamoDBClient") -> KeyAdmin:
+    return KeyAdmin(KeyStore(gate, NAMES.gate_table), lambda: ["starter", "pro"], "prod", random.Random(1).choice)
 
 
 def row(gate: "DynamoDBClient", pk: str) -> Any:
@@ -60,16 +63,16 @@ def test_an_address_gets_a_profile_that_is_no_key_and_ends_with_the_month_after_
 
 
 def test_a_key_keeps_everything_else_and_never_expires(
-    store: QuotaStore, keys: KeyStore, gate: "DynamoDBClient"
+    store: QuotaStore, keys: KeyAdmin, gate: "DynamoDBClient"
 ) -> None:
-    made = keys.create(SECRET, owner="acme", plan="starter", now_ms=NOW, note="first")
+    made = keys.create({**FIELDS, "note": "first"}, NOW).profile
     before = row(gate, f"key#{KEY}")
     store.reset("key", KEY, {"day#2026-11-20": COUNTED, "month#2026-11": COUNTED}, NOW)
     adjusted = store.top_up("key", KEY, "month", TopUp("a", 500), NOW).after
     after = row(gate, f"key#{KEY}")
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {"base", "extra", "rev"}
-    assert keys.find(KEY) == made
+    assert keys.keys.find(KEY) == (made, secret_hash(SECRET))
     partition = partition_of([after], NOW)
     assert partition.key == StoredKey(secret_hash(SECRET), "starter", "active")
     assert partition.adjustments == adjusted
@@ -78,24 +81,23 @@ def test_a_key_keeps_everything_else_and_never_expires(
 
 
 def test_a_key_that_is_adjusted_is_not_overwritten_and_a_revoked_one_stays_adjusted(
-    store: QuotaStore, keys: KeyStore
+    store: QuotaStore, keys: KeyAdmin
 ) -> None:
-    keys.create(SECRET, owner="acme", plan="starter", now_ms=NOW)
+    keys.create(FIELDS, NOW)
     adjusted = store.top_up("key", KEY, "day", TopUp("a", 5), NOW).after
     with pytest.raises(KeyExistsError):
-        keys.create(SECRET, owner="mallory", plan="pro", now_ms=NOW)
-    assert keys.revoke(KEY).status == REVOKED
+        keys.take(KEY + "0" * 48, {"owner": "mallory", "plan": "pro"}, NOW)
+    assert keys.revoke(KEY, NOW).status == REVOKED
     assert store.find("key", KEY) == adjusted
-    assert list(keys.profiles("acme")) == [keys.find(KEY)]
 
 
-def test_a_key_that_is_not_there_is_not_made(store: QuotaStore, keys: KeyStore, gate: "DynamoDBClient") -> None:
+def test_a_key_that_is_not_there_is_not_made(store: QuotaStore, keys: KeyAdmin, gate: "DynamoDBClient") -> None:
     with pytest.raises(UnknownKeyError):
         store.reset("key", KEY, {"day#2026-11-20": COUNTED}, NOW)
     with pytest.raises(UnknownKeyError):
         store.top_up("key", KEY, "day", TopUp("a", 5), NOW)
     assert gate.scan(TableName=NAMES.gate_table)["Items"] == []
-    keys.create(SECRET, owner="acme", plan="starter", now_ms=NOW)
+    keys.create(FIELDS, NOW)
 
 
 def test_a_top_up_that_is_asked_for_again_changes_nothing(store: QuotaStore, gate: "DynamoDBClient") -> None:
@@ -125,11 +127,11 @@ class Interrupted:
             self._meanwhile.pop(0)()
         return answer
 
-    def update_item(self, **asked: Any) -> Any:
-        answer = self._client.update_item(**asked)
+    def transact_write_items(self, **asked: Any) -> Any:
+        answer = self._client.transact_write_items(**asked)
         if self._lost:  # as the SDK does when it hears nothing: the same again
             self._lost -= 1
-            return self.update_item(**asked)
+            return self.transact_write_items(**asked)
         return answer
 
 
@@ -148,14 +150,14 @@ def test_of_changes_at_the_same_time_none_is_lost(store: QuotaStore, gate: "Dyna
 
 
 def test_a_key_revoked_at_the_same_time_is_revoked_and_adjusted(
-    store: QuotaStore, keys: KeyStore, gate: "DynamoDBClient"
+    store: QuotaStore, keys: KeyAdmin, gate: "DynamoDBClient"
 ) -> None:
-    keys.create(SECRET, owner="acme", plan="starter", now_ms=NOW)
-    interrupted: Any = Interrupted(gate, lambda: keys.revoke(KEY))
+    keys.create(FIELDS, NOW)
+    interrupted: Any = Interrupted(gate, lambda: keys.revoke(KEY, NOW))
     QuotaStore(interrupted, NAMES.gate_table).top_up("key", KEY, "day", TopUp("a", 10), NOW)
-    found = keys.find(KEY)
+    found = keys.keys.find(KEY)
     assert found is not None
-    assert (found.status, store.find("key", KEY).extras) == (REVOKED, {"day#2026-11-20": {"a": 10}})
+    assert (found.profile.status, store.find("key", KEY).extras) == (REVOKED, {"day#2026-11-20": {"a": 10}})
 
 
 def test_a_top_up_whose_answer_was_lost_is_added_once(store: QuotaStore, gate: "DynamoDBClient") -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from test_operators import CONFIG, Operator
 
-from tallygate.aws.key_store import KeyStore
+from tallygate.aws.key_admin import key_admin
 from tallygate.aws.quota_store import QuotaStore
 from tallygate.aws.tally_table import TallyTable
 from tallygate.aws.usage_reader import UsageReader
 from tallygate.core import names
 from tallygate.core.adjustments import MAX_TOP_UPS, Baseline, TopUp
-from tallygate.core.keys import mint
+from tallygate.core.keys import mint, secret_hash
 from tallygate.core.names import Kind, pk_of
 from tallygate.core.tally import Delta, ItemKey, Update
 from tests.stage_tables import NAMES, Clients
@@ -36,9 +36,10 @@ def operator(tmp_path: Path, clients: Clients, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def key(clients: Clients) -> str:
+def key(operator: Operator, clients: Clients) -> str:
     secret = mint("prod", lambda alphabet: alphabet[7])
-    KeyStore(clients["us-east-1"], NAMES.gate_table).create(secret, owner="acme", plan="pro", now_ms=0)
+    admin = key_admin(clients["us-east-1"], NAMES.gate_table, "prod")
+    admin.take(secret_hash(secret), {"owner": "acme", "plan": "pro"}, 0)
     return secret
 
 

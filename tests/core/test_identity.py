@@ -19,7 +19,7 @@ headers = st.dictionaries(
 
 
 def ip(source_ip: str, forwarded_for: str = "", ipv6_prefix: int = 64) -> str:
-    return identity.caller_ip(source_ip, forwarded_for, PROXIES, ipv6_prefix)
+    return identity.identify({"x-forwarded-for": forwarded_for}, {}, source_ip, PROXIES, ipv6_prefix).ip
 
 
 @given(headers, st.ip_addresses().map(str) | st.text(max_size=60), st.booleans())

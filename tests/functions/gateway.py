@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tallygate.core.addresses import NO_RULES, AddressRules
 from tallygate.core.adjustments import UNADJUSTED, Adjustments
 from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Partition, ReadFailure, Reading
@@ -60,6 +61,7 @@ class FakeGate:
     keys: dict[str, StoredKey] = field(default_factory=dict)
     adjusted: dict[str, Adjustments] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=lambda: dict(PLANS))
+    rules: AddressRules = NO_RULES
     is_down: bool = False
     unreadable: set[str] = field(default_factory=set)
     asked: list[tuple[str, ...]] = field(default_factory=list)
@@ -78,4 +80,5 @@ class FakeGate:
             None if self.is_down or not plans else dict(self.plans),
             (SLOW,) * (len(missing) + (plans and self.is_down)),
             took_ms=150 if missing else 7,
+            rules=self.rules,
         )

@@ -10,7 +10,7 @@ from itertools import islice
 from random import Random
 from typing import Any, Final
 
-from tallygate.aws.key_store import KeyStore
+from tallygate.aws.key_admin import key_admin
 from tallygate.demo.calls import Call
 from tallygate.demo.keys import DemoKey, give_out_keys
 from tallygate.demo.sender import Sender
@@ -85,8 +85,8 @@ class Soak:
         self._world = world
         self._seed = seed
         gate = world.aws.client("dynamodb", world.config.service.administrative_region)
-        store = KeyStore(gate, world.names.gate_table)
-        self._keys: list[DemoKey] = give_out_keys(store, world.config.plans, LOCAL_STAGE, time.time_ns() // 1_000_000)
+        admin = key_admin(gate, world.names.gate_table, LOCAL_STAGE)
+        self._keys: list[DemoKey] = give_out_keys(admin, world.config.plans, time.time_ns() // 1_000_000)
         self._streams = [Stream(world, home) for home in world.config.service.homes]
         self._redelivered = 0
         self.answered = Answered(world.config.service.ipv6_prefix)

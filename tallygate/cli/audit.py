@@ -1,0 +1,105 @@
+"""`tallygate audit`: who changed what."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from tallygate.cli.identifiers import key_id_of
+from tallygate.cli.options import duration_ms, taken
+from tallygate.cli.output import console, json_option, print_json, table
+from tallygate.cli.target import Target, target_options
+from tallygate.core.audit import AuditEntry, Document
+from tallygate.core.key_fields import FieldError, expiry_of
+from tallygate.core.lines import format_timestamp
+from tallygate.core.names import pk_of
+from tallygate.core.periods import DAY_MS, day_of
+
+
+def _since(text: str) -> tuple[int | None, int]:
+    """A time, or how long ago."""
+    try:
+        return None, duration_ms(text)
+    except FieldError:
+        pass
+    try:
+        return expiry_of(text), 0
+    except FieldError as error:
+        raise FieldError("since", f"{error.said}; or how long ago, like 90m, 24h or 30d") from None
+
+
+@click.group()
+def audit() -> None:
+    """Show who changed keys, plans, quotas and rules on addresses."""
+
+
+@audit.command("list")
+@click.option(
+    "--since",
+    callback=taken(_since),
+    default="30d",
+    show_default=True,
+    help="A day or time in UTC, like 2026-11-20, or how long ago, like 24h or 30d.",
+)
+@click.option("--key", "key", help="Changes of this key only, given as its id or secret.")
+@json_option
+@target_options
+def list_entries(target: Target, since: tuple[int | None, int], key: str | None, as_json: bool) -> None:
+    """List changes, the oldest first: when, who (the ARN of an IAM principal), what, and what it was before.
+
+    Entries are written together with what they record, never changed, and kept for 400 days.
+
+    \b
+    Examples:
+      tallygate audit list --since 24h --stage prod
+      tallygate audit list --since 2026-11-01 --key 0123456789abcdef --stage prod --json
+    """
+    now_ms = time.time_ns() // 1_000_000
+    at, ago_ms = since
+    since_ms = max(0, now_ms - ago_ms if at is None else at)
+    subject = None if key is None else pk_of("key", key_id_of(key))
+    log = target.audit_log(to_write=False)
+    entries = log.entries(_months(since_ms, now_ms), format_timestamp(since_ms), subject)
+    if as_json:
+        print_json([_document(entry) for entry in entries])
+        return
+    rows = table("at", "<who", "<what", "<on", "<from", "<to")
+    for entry in entries:
+        change = entry.change
+        rows.add_row(entry.at, entry.who, change.action, change.subject, _shown(change.before), _shown(change.after))
+    console().print(rows if rows.row_count else "No changes.")
+
+
+def _months(since_ms: int, until_ms: int) -> Iterator[str]:
+    at_ms = since_ms
+    while True:
+        day = day_of(at_ms)
+        yield day.month
+        if day.month_end_ms > until_ms:
+            return
+        at_ms = day.month_end_ms + DAY_MS // 2
+
+
+def _document(entry: AuditEntry) -> dict[str, Any]:
+    change = entry.change
+    return {
+        "at": entry.at,
+        "id": entry.id,
+        "who": entry.who,
+        "action": change.action,
+        "on": change.subject,
+        "before": change.before,
+        "after": change.after,
+    }
+
+
+def _shown(document: Document | None) -> str:
+    if document is None:
+        return ""
+    told = {name: value for name, value in document.items() if value not in (None, [], {})}
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in told.items()
+    )
