@@ -13,7 +13,7 @@ from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.sim.traffic.bound import bound_percent
 from tallygate.sim.traffic.delays import MODELS
 from tallygate.sim.traffic.report import Figures
-from tallygate.sim.traffic.runs import MOST_CALLS, Conditions, run
+from tallygate.sim.traffic.runs import MOST_CALLS, Conditions, expected_calls, run
 from tallygate.sim.traffic.scenarios import SCENARIOS, Scenario
 
 PICTURES: Final = (".svg", ".png")
@@ -60,10 +60,14 @@ def _with_scenarios(command: Callable[..., Any]) -> Callable[..., Any]:
     help="How late things are: `bad` has deliveries of up to three minutes.",
 )
 @click.option(
+    "--aggregated",
+    is_flag=True,
+    help="Simulate many calls of a caller at once: a billion in minutes.",
+)
+@click.option(
     "--calls",
-    type=click.IntRange(1, MOST_CALLS),
-    default=MOST_CALLS,
-    show_default=True,
+    type=click.IntRange(1),
+    show_default=f"{MOST_CALLS:,}, all when aggregated",
     help="Stop after so many calls.",
 )
 @click.option(
@@ -74,7 +78,15 @@ def _with_scenarios(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @json_option
 @_with_scenarios
-def traffic(names: Sequence[str], seed: int, delays: str, calls: int, picture: Path | None, as_json: bool) -> None:
+def traffic(
+    names: Sequence[str],
+    seed: int,
+    delays: str,
+    aggregated: bool,
+    calls: int | None,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
     """Hold callers in many regions to their quotas, on a virtual clock.
 
     The real core decides, counts and publishes, while logs, flushes and replication are late and things go wrong.
@@ -90,46 +102,35 @@ def traffic(names: Sequence[str], seed: int, delays: str, calls: int, picture: P
       tallygate simulate traffic --scenario steady --seed 7
       tallygate simulate traffic --scenario on-off --scenario step-burst --delays bad --json
       tallygate simulate traffic --scenario ramp --plot ramp.svg
+      tallygate simulate traffic --scenario ten-regions --aggregated    a billion calls
     """
     if picture is not None and picture.suffix not in PICTURES:
         raise click.BadParameter(f"{picture} does not end in {' or '.join(PICTURES)}", param_hint="--plot")
-    chosen = list(SCENARIOS) if "all" in names else list(dict.fromkeys(names))
-    documents, pairs = [], []
-    for name in chosen:
-        scenario = SCENARIOS[name]
-        conditions = Conditions(seed, MODELS[delays], calls=calls)
+    conditions = Conditions(seed, MODELS[delays], aggregated=aggregated, calls=calls)
+    chosen = [SCENARIOS[name] for name in (SCENARIOS if "all" in names else dict.fromkeys(names))]
+    documents, panels = [], []
+    for scenario in chosen:
         ours, naive = _both(scenario, conditions)
-        bound = bound_percent(scenario.groups(), scenario.setup.start_ms, conditions.delays)
-        documents.append(
-            {
-                "scenario": name,
-                "seed": seed,
-                "delays": delays,
-                "bound_percent": round(bound, 3),
-                "ours": ours.document(),
-                "naive": naive.document(),
-            }
-        )
-        pairs.append((scenario, ours, naive))
+        panels.append((scenario, ours, naive))
+        documents.append(_document(scenario, conditions, ours, naive))
         if not as_json:
             _show(scenario, documents[-1])
     if picture is not None:
         from tallygate.sim.traffic.plots import Panel, plot  # half a second of imports
 
-        plot([Panel(*pair) for pair in pairs], picture)
+        plot([Panel(*panel) for panel in panels], picture)
     if as_json:
-        print_json(documents if len(names) > 1 or "all" in names else documents[0])
+        print_json(documents[0] if len(documents) == 1 else documents)
 
 
 def _both(scenario: Scenario, conditions: Conditions) -> tuple[Figures, Figures]:
     """The scenario by Tallygate, and by the naive counter in a process beside it."""
-    expected = min(conditions.calls, round(sum(callers.calls for callers in scenario.groups())))
     terminal = console(stderr=True)
     columns = TextColumn(scenario.name), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     bar = Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal)
     with ProcessPoolExecutor(1) as beside, bar:
         naive = beside.submit(_run_naive, scenario.name, conditions)
-        task = bar.add_task(scenario.name, total=expected)
+        task = bar.add_task(scenario.name, total=expected_calls(scenario, conditions))
         ours = run(scenario, conditions, lambda done: bar.advance(task, done))
         return ours, naive.result()
 
@@ -138,16 +139,31 @@ def _run_naive(name: str, conditions: Conditions) -> Figures:
     return run(SCENARIOS[name], replace(conditions, naive=True))
 
 
+def _document(scenario: Scenario, conditions: Conditions, ours: Figures, naive: Figures) -> dict[str, Any]:
+    groups = scenario.groups(aggregated=conditions.aggregated)
+    bound = bound_percent(groups, replace(scenario.setup, delays=conditions.delays))
+    return {
+        "scenario": scenario.name,
+        "seed": conditions.seed,
+        "delays": conditions.delays.name,
+        "aggregated": conditions.aggregated,
+        "bound_percent": None if bound is None else round(bound, 3),
+        "ours": ours.document(),
+        "naive": naive.document(),
+    }
+
+
 def _show(scenario: Scenario, document: dict[str, Any]) -> None:
-    ours, naive = document["ours"], document["naive"]
+    ours, naive, bound = document["ours"], document["naive"], document["bound_percent"]
     console().print(f"{scenario.name}: {scenario.what}", soft_wrap=True)
     rows = table("", "Tallygate", "naive")
     for figure, label in _SHOWN.items():
         rows.add_row(label, *(f"{run[figure]:,}" for run in (ours, naive)))
     console().print(rows)
+    bounded = "" if bound is None else f" By rate and delays alone overshoot is at most {bound:.1f} %."
     console().print(
         f"{ours['calls']:,} calls of {ours['callers']:,} callers, {ours['callers_over_quota']:,} over their quota; "
-        f"seed {document['seed']}, {document['delays']} delays. By rate and delays alone overshoot is at most "
-        f"{document['bound_percent']:.1f} %. {ours['calls_per_second']:,} calls a second of real time.\n",
+        f"seed {document['seed']}, {document['delays']} delays.{bounded} {ours['calls_per_second']:,} calls a "
+        "second of real time.\n",
         soft_wrap=True,
     )

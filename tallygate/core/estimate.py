@@ -56,6 +56,10 @@ class Leeway:
         """Units that may still be admitted; negative when more than that is estimated to be used."""
         return self.limit.quota - self.counted - self.uncounted
 
+    def share(self, units: int) -> float:
+        """The share of calls of so many `units` that are let through."""
+        return self.chance if self.used + units <= self.limit.quota else 0.0
+
 
 def leeway(limit: Limit, usage: Usage, here: str, units: int, now_ms: int, tuning: Tuning) -> Leeway:
     """What is left of `limit` for a call of `units` in a container whose calls are counted by `here`."""

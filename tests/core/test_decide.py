@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallygate.core.decide import Checked, Decision, Request, decide, seconds_until
+from tallygate.core.estimate import leeway
 from tallygate.core.names import Kind
 from tallygate.core.periods import DAY_MS, SECOND_MS, window_bounds_ms
 from tallygate.core.plans import Limit, Plan
+from tallygate.core.tuning import TUNING
 from tallygate.core.usage import Admission, HomeUsage, Usage
 
 HOME = "us-east-1"
@@ -241,3 +243,16 @@ def test_the_same_call_is_always_decided_the_same_way() -> None:
 
 def test_seconds_are_rounded_up() -> None:
     assert [seconds_until(at_ms, 10_000) for at_ms in (9_000, 10_000, 10_001, 11_000, 11_001)] == [0, 0, 1, 1, 2]
+
+
+@given(usages, limits, st.integers(1, 20))
+def test_a_share_of_none_or_of_all_calls_is_what_each_of_them_meets(usage: Usage, limit: Limit, units: int) -> None:
+    share = leeway(limit, usage, HOME, units, NOON, TUNING).share(units)
+    exceeded = {
+        decide(Request(f"request-{number}", HOME, units, (limit.per,)), {limit.per: usage}, plan(limit), NOON)
+        .limits[0]
+        .exceeded
+        for number in range(9)
+    }
+    if share in (0, 1):
+        assert exceeded == {share == 0}

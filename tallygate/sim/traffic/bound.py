@@ -19,7 +19,7 @@ from tallygate.core.names import Kind
 from tallygate.core.periods import window_bounds_ms
 from tallygate.core.plans import Limit
 from tallygate.sim.traffic.arrivals import Callers, zipf_weights
-from tallygate.sim.traffic.delays import Delays
+from tallygate.sim.traffic.setup import Replayed, Setup
 
 MARK_PERCENT: Final = 1
 """Marks near the quota are so far apart (`tallygate/core/marks.py`)."""
@@ -27,9 +27,11 @@ SIGMAS: Final = 6
 _MOST_STEPS: Final = 20_000
 
 
-def bound_percent(groups: Sequence[Callers], start_ms: int, delays: Delays) -> float:
+def bound_percent(groups: Sequence[Callers], setup: Setup) -> float | None:
     """The largest bound of any caller, in % of their quota; 0 when nobody reaches one. Of callers drawn by Zipf's law
-    the first is meant, who calls most. Faults make delays longer than those that are counted with here."""
+    the first is meant, who calls most. None where a home or a region is lost or cut off: no delay holds then."""
+    if any(not isinstance(fault, Replayed) for fault in setup.faults):
+        return None
     seconds = max(callers.seconds for callers in groups)
     step_seconds = max(1.0, seconds / _MOST_STEPS)
     rates: defaultdict[tuple[str, Kind, Limit], list[float]] = defaultdict(lambda: [0.0] * int(seconds / step_seconds))
@@ -38,10 +40,10 @@ def bound_percent(groups: Sequence[Callers], start_ms: int, delays: Delays) -> f
             of_all = rates[name, limit.per, limit]
             for step, rate in enumerate(_rates(callers, step_seconds)):
                 of_all[step] += rate * share
-    delay_seconds = delays.longest_ms / 1000
+    delay_seconds = setup.delays.longest_ms / 1000
     return max(
         (
-            _bound(rate, limit, start_ms, step_seconds, delay_seconds) / limit.quota * 100
+            _bound(rate, limit, setup.start_ms, step_seconds, delay_seconds) / limit.quota * 100
             for (_, _, limit), rate in rates.items()
         ),
         default=0.0,

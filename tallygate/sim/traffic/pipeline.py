@@ -36,6 +36,11 @@ class Pipeline:
                 case Replayed():
                     self._at(fault.at_ms, self._replay, fault)
 
+    @property
+    def containers_started(self) -> int:
+        """How many containers there were, in all regions."""
+        raise NotImplementedError
+
     def finish(self, at_ms: int) -> None:
         """Advance the clock to `at_ms`, never back: all that is due by then happens."""
         if at_ms < self.now_ms:
@@ -52,11 +57,10 @@ class Pipeline:
 
     # --- from a line to its count ---
 
-    def _collect(self, log_stream: str, region: str, home: str) -> Payload:
-        """A payload that begins to collect lines of a log stream now, and is on its way when that is over."""
-        delays = self.setup.delays
-        payload = Payload(log_stream, home, region, self.now_ms + delays.collect_ms)
-        self._at(payload.closes_ms + delays.delivery_ms(self._rng), self._deliver, payload)
+    def _collect(self, log_stream: str, region: str, home: str, for_ms: int) -> Payload:
+        """A payload that collects lines of a log stream from now on, and is on its way after `for_ms`."""
+        payload = Payload(log_stream, home, region, self.now_ms + for_ms)
+        self._at(payload.closes_ms + self.setup.delays.delivery_ms(self._rng), self._deliver, payload)
         return payload
 
     def _deliver(self, payload: Payload) -> None:

@@ -160,3 +160,9 @@ class RegionGate:
         self.reads += len(partitions) + plans
         found = {pk: self._replicas.read(self._region, pk, now_ms) for pk in partitions}
         return Reading(found, {} if plans else None)
+
+    def count(self, partitions: Sequence[str], reads: int, within_ms: int, now_ms: int) -> None:
+        """So many reads of each of `partitions` more, spread over `within_ms`."""
+        self.reads += reads * len(partitions)
+        for pk in partitions:
+            self.hottest.add(pk, now_ms, reads * SECOND_MS // within_ms)

@@ -22,7 +22,8 @@ _THREE_REGIONS: Final = Setup(one_home(3))
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`watched` is the caller that plots show. `aggregated`: who calls when calls are aggregated, if that is others."""
+    """`watched` is the caller that plots show. `aggregated`: who calls when calls are aggregated, if that is others, in
+    ticks of `tick_ms`."""
 
     name: str
     what: str
@@ -30,6 +31,7 @@ class Scenario:
     watched: tuple[Kind, str]
     setup: Setup = _THREE_REGIONS
     aggregated: tuple[Callers, ...] = ()
+    tick_ms: int = 1_000
 
     @property
     def watched_quota(self) -> int:
@@ -190,11 +192,11 @@ def _home_lost() -> Scenario:
 
 def _replay_storm() -> Scenario:
     faults: tuple[Fault, ...] = tuple(
-        Replayed("us-east-1", START_MS + second * 1000, 60_000, times=5) for second in range(60, 160, 5)
+        Replayed("us-east-1", START_MS + second * 1000, 60_000, times=3) for second in range(60, 160, 10)
     )
     return Scenario(
         "replay-storm",
-        "as steady, while each 5 s the last minute is delivered again five times in other batches",
+        "as steady, while each 10 s the last minute is delivered three times more, in other batches",
         _steady(),
         ("ip", "over-steady-0"),
         Setup(one_home(3), shards=2, faults=faults),
@@ -202,19 +204,15 @@ def _replay_storm() -> Scenario:
 
 
 def _zipf() -> Scenario:
-    plan, rate = _plan("ip", (1_500, "day")), 25_000_000 / (30 * _DAY_SECONDS)
-
-    def addresses(days: int) -> tuple[Callers, ...]:
-        stretch = Stretch(days * _DAY_SECONDS, rate)
-        return (_callers("address", plan, stretch, count=100_000, zipf=True, pinned=True),)
-
+    stretch = Stretch(_DAY_SECONDS, 25_000_000 / (30 * _DAY_SECONDS))
+    plan = _plan("ip", (1_500, "day"))
     return Scenario(
         "zipf",
-        "25 M calls a month over 100,000 addresses, quota 1,500 a day; a day, or 30 when aggregated",
-        addresses(1),
+        "a day of 25 M calls a month over 100,000 addresses by Zipf's law, quota 1,500 a day",
+        (_callers("address", plan, stretch, count=100_000, zipf=True, pinned=True),),
         ("ip", "address-0"),
         Setup(one_home(3), start_ms=_MONTH_END_MS - 30 * DAY_MS),
-        addresses(30),
+        tick_ms=5_000,
     )
 
 
@@ -232,21 +230,22 @@ def _small_quota() -> Scenario:
 
 
 def _ten_regions() -> Scenario:
-    plan = _plan("key", (10_000_000, "month"))
+    plan = _plan("key", (40_000_000, "month"))
 
     def keys(seconds: float) -> tuple[Callers, ...]:
         return (
-            _callers("over-key", plan, Stretch(seconds, 2_000), kind="key", count=40, regions=10),
-            _callers("under-key", plan, Stretch(seconds, 500), kind="key", count=40, regions=10),
+            _callers("over-key", plan, Stretch(seconds, 6_600), kind="key", count=10, regions=10),
+            _callers("under-key", plan, Stretch(seconds, 3_400), kind="key", count=10, regions=10),
         )
 
     return Scenario(
         "ten-regions",
-        "10 regions at 10,000 calls/s, 80 keys, quota 10 M a month; 60 s, or 1 G calls aggregated",
-        keys(60),
+        "ten regions at 10,000 calls/s, quota 40 M a month; 3 s, or a billion calls when aggregated",
+        keys(3),
         ("key", "over-key-0"),
         Setup(one_home(10), shards=20),
         keys(10_000),
+        tick_ms=5_000,
     )
 
 

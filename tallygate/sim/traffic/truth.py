@@ -1,7 +1,9 @@
 """What really happened to each caller, which only a simulator knows: offered, admitted and refused by limit and window.
 
-A call is offered to a limit when that limit could have refused it: a call that only another limit refused is not."""
+A call is offered to a limit when that limit could have refused it: a call that only another limit refused is not.
+Limits that only warn are left out, and so are those that roll: they have no window that ends."""
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -95,12 +97,12 @@ class Truth:
         else:
             self.add_units(call, 0, call.units, refusing)
 
-    def add_units(self, call: Call, admitted: int, refused: int, refusing: set[str]) -> None:
+    def add_units(self, call: Call, admitted: int, refused: int, refusing: Set[str]) -> None:
         """`admitted` and `refused` units of a call, refused by the limits named."""
         at_ms = call.at_ms
         for kind, value in call.charge:
             for limit in call.plan.limits:
-                if limit.per != kind:
+                if limit.per != kind or limit.soft or limit.rolling:
                     continue
                 window = self._window(kind, value, limit, at_ms)
                 window.add(at_ms, admitted, refused if limit.name in refusing else 0)

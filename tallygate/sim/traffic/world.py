@@ -65,9 +65,14 @@ class World(Pipeline):
         decision = container.limiter.decide(id, at_ms, call.units, snapshots, call.plan)
         payload = container.payload
         if payload is None or at_ms >= payload.closes_ms:
-            payload = container.payload = self._collect(f"{region}/{container.number}", region, home)
+            log_stream, collect_ms = f"{region}/{container.number}", self.setup.delays.collect_ms
+            payload = container.payload = self._collect(log_stream, region, home, collect_ms)
         payload.lines.append(line_of(call, id, region, home, snapshots, decision))
         return decision
+
+    @property
+    def containers_started(self) -> int:
+        return sum(containers.started for containers in self.containers.values())
 
     def _forget(self, region: str) -> None:
         self.containers[region].lose()
