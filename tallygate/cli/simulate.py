@@ -3,13 +3,14 @@
 import click
 
 from tallygate.cli.simulate_faults import faults
+from tallygate.cli.simulate_log import log
 from tallygate.cli.simulate_traffic import traffic
 
 
 @click.group()
 def simulate() -> None:
-    """Run the real core in simulation: against faults, and in the traffic of many regions."""
+    """Run the real core in simulation: against faults, in the traffic of many regions, and on an access log."""
 
 
-for command in (faults, traffic):
+for command in (faults, traffic, log):
     simulate.add_command(command)

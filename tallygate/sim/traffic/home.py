@@ -128,6 +128,14 @@ class Home:
                     self._count(shard, again[start : start + size], now_ms)
                     start += size
 
+    def forget(self, pks: frozenset[str]) -> None:
+        """Let go of these identifiers' counts, ranks and publications."""
+        for key in [key for key in self.tally.items if key.pk in pks]:
+            del self.tally.items[key]
+            self.tally.ranks.pop(key, None)
+        for place in [place for place in self.gate.rows if place[0] in pks]:
+            del self.gate.rows[place]
+
     def _count(self, shard: Shard, batch: Sequence[Record], now_ms: int) -> None:
         fold = Fold()
         for record in batch:

@@ -1,7 +1,7 @@
 """What lies between a line and its count: log streams, the stream of each home, flushes, replication, and all that goes
 wrong with them; on a virtual clock. Who calls, and who decides, is not known here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
@@ -50,6 +50,14 @@ class Pipeline:
             self.now_ms, _, happens, arguments = heappop(events)
             happens(*arguments)
         self.now_ms = at_ms
+
+    def forget_callers(self, pks: Collection[str]) -> None:
+        """Let go of all that homes and the gate hold of identifiers whose lines are all counted: for simulations that
+        meet more callers than memory holds."""
+        gone = frozenset(pks)
+        for home in self.homes.values():
+            home.forget(gone)
+        self.replicas.forget(gone)
 
     def _at(self, at_ms: int, happens: Callable[..., None], *arguments: Any) -> None:
         self._order += 1

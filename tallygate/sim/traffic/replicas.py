@@ -91,6 +91,11 @@ class Replicas:
             )
         return partition
 
+    def forget(self, pks: Collection[str]) -> None:
+        """Let go of these identifiers' rows, in every region."""
+        for pk in pks:
+            self._entries.pop(pk, None)
+
     def heard_ms(self, region: str, now_ms: int) -> int:
         """What set out by then has reached `region`."""
         for cut in self._partitions:
