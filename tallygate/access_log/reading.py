@@ -53,7 +53,8 @@ class LogFile:
         """Lines with their numbers. Of one that is too long, its beginning."""
         with ExitStack() as stack:
             if self.path == STANDARD_INPUT:
-                file = cast("io.BufferedReader", sys.stdin.buffer)
+                given = sys.stdin.buffer
+                file = given if isinstance(given, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", given))
             else:
                 file = stack.enter_context(open(self.path, "rb"))
             self._file = file

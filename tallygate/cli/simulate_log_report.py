@@ -21,7 +21,8 @@ def show(found: Findings, out: Console) -> None:
     for line in log_lines(found.log):
         out.print(line, soft_wrap=True)
     for name, skipped in found.log.first_unreadable:
-        text = f"  {printable(name)}, line {skipped.number}: {skipped.reason}: {skipped.text}"
+        file = f"{printable(name)}, " if len(found.log.names) > 1 else ""
+        text = f"  {file}line {skipped.number}: {skipped.reason}: {skipped.text}"
         out.print(Text(text, "dim"), no_wrap=True, overflow="ellipsis")
     if len(found.plans) > 1:
         out.print()
