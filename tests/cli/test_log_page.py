@@ -75,8 +75,7 @@ class Opened:
         self.page.wait_for_selector("#quota-0-key .main-svg")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1100, 390])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 390)])
 def test_charts_are_drawn_without_a_network_and_without_a_word(
     browser: Browser, file: Path, scheme: str, width: int
 ) -> None:

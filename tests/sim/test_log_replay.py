@@ -299,36 +299,31 @@ def test_findings_do_not_depend_on_how_much_is_in_memory() -> None:
 
 BOUNDED = """
 import resource, sys
-from benchmarks.access_log import lines
-from tallygate.access_log.json_lines import JsonLines
-from tallygate.access_log.order import InOrder
-from tallygate.access_log.reading import parse_line
-from tallygate.config import load
-from tallygate.sim.replay.charging import Charging
+from tallygate.core.plans import Limit, Plan
 from tallygate.sim.replay.replay import Replay
 
-replay = Replay(load("tallygate.toml").anonymous_plan, None, most_in_memory=2_000)
-order, charging, json_lines = InOrder(60_000, 2_000), Charging(False), JsonLines()
-for number, line in enumerate(lines(int(sys.argv[1]), 3 * 86_400, 10**6)):
-    for entry in order.put(parse_line(number, line.encode().rstrip(), json_lines)):
-        replay.call(entry.at_ms, "us-east-1", charging.charge(entry))
-found = replay.findings(10)
-print(found.calls, sum(kind.callers for kind in found.kinds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+plan = Plan("anonymous", (Limit("ip", 200, "day"),), anonymous=True)
+replay = Replay(plan, None, most_in_memory=int(sys.argv[2]))
+for number in range(int(sys.argv[1])):
+    address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+    replay.call(1_795_996_800_000 + number, "us-east-1", (("ip", address),))
+print(replay.findings(10).kinds[0].callers, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-"""Exact counts only: what the world of delays holds is bounded by the number of callers followed."""
+
+
+def peak_kib(callers: int, most_in_memory: int) -> int:
+    """Of a process that meets so many callers once each."""
+    command = [sys.executable, "-c", BOUNDED, str(callers), str(most_in_memory)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    counted, kib = map(int, ran.stdout.split())
+    assert counted == callers
+    return kib
 
 
 def test_memory_does_not_grow_with_the_callers() -> None:
-    peaks, callers = [], []
-    for count in (15_000, 120_000):
-        command = [sys.executable, "-c", BOUNDED, str(count)]
-        ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        calls, counted, kib = map(int, ran.stdout.split())
-        assert calls > 0.95 * count
-        callers.append(counted)
-        peaks.append(kib)
-    assert callers[1] - callers[0] > 30_000
-    assert peaks[1] - peaks[0] < 8 * 1024, "less than 270 bytes each: a record alone is larger"
+    few, many = peak_kib(5_000, 2_000), peak_kib(100_000, 2_000)
+    assert many - few < 10 * 1024
+    assert peak_kib(100_000, 1_000_000) - few > 20 * 1024, "it would, if all were kept"
 
 
 # --- other quotas ---

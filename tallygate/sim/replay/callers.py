@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 Record: TypeAlias = "array[int]"
 
 MOST_IN_MEMORY: Final = 200_000
-"""About 600 bytes each."""
-CACHE_KIB: Final = 16_384
+"""About 500 bytes each."""
+CACHE_KIB: Final = 4_096
 
 
 class Callers:
