@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -170,7 +171,7 @@ def _plans(config: Config, names: Sequence[str], limits: Sequence[Limit], per: s
     plans = [named_plan(config, name) for name in dict.fromkeys(names)]
     if limits:
         plans.append(tried_plan(limits))
-    plans = plans or [config.anonymous_plan]
+    plans = [replace(plan, shadow=False) for plan in plans or [config.anonymous_plan]]  # as if it were in force
     return [per_address(plan) for plan in plans] if per == "ip" else plans
 
 

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tallygate.cli import main
+from tallygate.local.world import PROJECT
 from tallygate.sim.replay import run as run_module
 
 MONDAY = datetime(2026, 11, 16, 10, tzinfo=UTC)
@@ -183,6 +184,15 @@ def test_a_field_is_named_with_its_path(text: str, tmp_path: Path) -> None:
     result = simulated(busy_log(tmp_path / "access.log"), "--field", text)
     assert result.exit_code == 2
     assert "write ip=json.path, with one of ip, time, referer, origin, key, status" in result.stderr
+
+
+def test_a_plan_in_shadow_is_tried_as_if_it_were_in_force(tmp_path: Path) -> None:
+    config = tmp_path / "tallygate.toml"
+    config.write_text(
+        (PROJECT / "tallygate.toml").read_text().replace("anonymous = true", "anonymous = true\nshadow = true")
+    )
+    [plan] = document(busy_log(tmp_path / "access.log"), "--config", config)["plans"]
+    assert plan["refused"] > 40
 
 
 def test_regions_share_the_callers(tmp_path: Path) -> None:

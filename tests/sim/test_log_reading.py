@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sys
 import threading
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallygate.access_log.entry import Entry, Skipped
-from tallygate.access_log.json_lines import JsonLines
+from tallygate.access_log.json_lines import KNOWN, JsonLines
 from tallygate.access_log.order import WITNESSES, InOrder
 from tallygate.access_log.reading import MOST_LINE_BYTES, LogFile, parse_line
 from tallygate.access_log.times import time_ms
@@ -112,6 +113,16 @@ def test_json_lines_of_several_makers_are_read(
 ) -> None:
     entry = parse_line(3, json.dumps(document).encode(), JsonLines())
     assert entry == Entry(3, AT_MS, "203.0.113.7", referer, origin, key, status)
+
+
+def test_every_known_name_is_read_and_documented() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "simulate-log.md").read_text()
+    for field, names in KNOWN.items():
+        row = next(line for line in documented.splitlines() if line.startswith(f"| `{field}`"))
+        assert re.findall(r"`([^`]+)`", row.partition(": ")[0])[1:] == list(names)
+    for name in KNOWN["ip"]:
+        entry = parse_line(1, json.dumps({name: "192.0.2.1", "ts": AT_MS}).encode(), JsonLines())
+        assert isinstance(entry, Entry)
 
 
 def test_a_field_may_be_named() -> None:

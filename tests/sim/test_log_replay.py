@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallygate.access_log.entry import Entry
-from tallygate.core.decide import Request, decide
+from tallygate.core.decide import Checked, Decision, Request, decide
 from tallygate.core.names import Kind
 from tallygate.core.periods import DAY_MS, HOUR_MS, MINUTE_MS, day_of, hour_of, window_bounds_ms
 from tallygate.core.plans import WINDOWS, Limit, Plan
@@ -22,7 +22,7 @@ from tallygate.sim.replay import delayed as delayed_module
 from tallygate.sim.replay import replay as replay_module
 from tallygate.sim.replay.callers import Callers
 from tallygate.sim.replay.charging import Charge, Charging, region_of
-from tallygate.sim.replay.delayed import Delayed
+from tallygate.sim.replay.delayed import Delayed, Used
 from tallygate.sim.replay.findings import PlanFindings, steps
 from tallygate.sim.replay.plans import PlanError, limit_of, per_address, tried_plan
 from tallygate.sim.replay.quotas import Spread
@@ -240,6 +240,32 @@ def test_with_too_many_callers_near_a_quota_exact_counts_decide_and_it_is_told()
     assert abs(found.refused - found.exactly_refused) < 0.02 * found.exactly_refused
 
 
+def test_refusals_of_bursts_are_told_apart() -> None:
+    class Bursts:
+        """Refuses each third call for its burst."""
+
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def is_followed(self, kind: Kind, value: str) -> bool:
+            return True
+
+        def follow(self, kind: Kind, value: str, used: Sequence[Used], now_ms: int) -> bool:
+            raise AssertionError
+
+        def call(self, at_ms: int, region: str, charge: Charge) -> Decision:
+            self.calls += 1
+            burst = Checked(Limit("ip", 7, "minute"), 7, 1_000, at_ms + 1_000, refuses=self.calls % 3 == 0)
+            return Decision((burst,), "quota" if burst.refuses else None)
+
+    replay = Replay(replace(anonymous(Limit("ip", 100, "day")), burst=7), Bursts())
+    assert sum(replay.call(START_MS + at_ms, HOME, ip("192.0.2.1")) for at_ms in range(10)) == 7
+    found = replay.findings(1)
+    assert (found.refused, found.early, found.exactly_refused) == (3, 0, 0)
+    assert [(each.limit.quota, each.refused, each.callers_refused) for each in found.limits] == [(100, 0, 0), (7, 3, 1)]
+    assert (found.top[0].refused, found.limits[1].first_refused_ms) == (3, START_MS + 2)
+
+
 def test_callers_are_forgotten_when_their_windows_are_over() -> None:
     begun_ms = window_bounds_ms("day", START_MS)[0]
     plan = anonymous(Limit("ip", 10, "day"))
@@ -298,7 +324,7 @@ def test_findings_do_not_depend_on_how_much_is_in_memory() -> None:
 
 
 BOUNDED = """
-import resource, sys
+import re, sys
 from tallygate.core.plans import Limit, Plan
 from tallygate.sim.replay.replay import Replay
 
@@ -307,8 +333,9 @@ replay = Replay(plan, None, most_in_memory=int(sys.argv[2]))
 for number in range(int(sys.argv[1])):
     address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
     replay.call(1_795_996_800_000 + number, "us-east-1", (("ip", address),))
-print(replay.findings(10).kinds[0].callers, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(replay.findings(10).kinds[0].callers, re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
+"""Not ru_maxrss: that begins at the size of the process that this one was forked from."""
 
 
 def peak_kib(callers: int, most_in_memory: int) -> int:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from tallygate.access_log.entry import Entry
-from tallygate.core.identity import caller_ip, host_of, is_site
+from tallygate.core.identity import UNKNOWN_IP, host_of, is_site, normal_ip
 from tallygate.core.names import Kind
 
 CACHED_BYTES: Final = 512
@@ -52,7 +52,7 @@ def _site(url: bytes | None) -> str | None:
 
 @lru_cache(maxsize=65_536)
 def _ip(client: str, ipv6_prefix: int) -> str:
-    return caller_ip(client, "", (), ipv6_prefix)
+    return normal_ip(client, ipv6_prefix) or UNKNOWN_IP
 
 
 @lru_cache(maxsize=16_384)

@@ -17,7 +17,9 @@ OVER: Final = 4
 """Calls let through although the caller had used up a quota."""
 EARLY: Final = 5
 """Calls refused although the caller had not."""
-HEAD_FIELDS: Final = 6
+BURSTS: Final = 6
+"""Calls refused since too many came within a second."""
+HEAD_FIELDS: Final = 7
 
 OFFERED_FIELDS: Final = 3
 """Of each window: its start, the calls in it, and those in the busiest. Calls are counted in every window, whatever the

@@ -1,7 +1,7 @@
 """A log held to one plan, call by call."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import nlargest
 
@@ -11,6 +11,7 @@ from tallygate.sim.replay.callers import MOST_IN_MEMORY, Callers, Record
 from tallygate.sim.replay.charging import Charge
 from tallygate.sim.replay.delayed import FOLLOWED_FROM_PERCENT, Decides, Used
 from tallygate.sim.replay.exact import (
+    BURSTS,
     CALLS,
     EARLY,
     EXACTLY_REFUSED,
@@ -65,6 +66,8 @@ class _Kind:
 
 
 Owner = tuple[_Kind, str, Record]
+Refusing = Mapping[str, Limit]
+"""The limits that refuse a call, by name."""
 
 
 class Replay:
@@ -81,6 +84,7 @@ class Replay:
         self._kinds = {
             kind: self._kind(kind, most_in_memory) for kind in dict.fromkeys(each.per for each in plan.limits)
         }
+        self._bursts: dict[Kind, _Count] = {}
         self._hours: dict[int, list[int]] = {}
         self._calls = self._refused = self._exactly_refused = self._over = self._early = self._unfollowed = 0
         self._first_ms: int | None = None
@@ -138,9 +142,9 @@ class Replay:
         return refused
 
     def _decide(
-        self, at_ms: int, region: str, owners: Iterable[Owner], used_up: set[str], delayed: Decides
-    ) -> set[str]:
-        """The names of the limits that refuse the call."""
+        self, at_ms: int, region: str, owners: Iterable[Owner], used_up: Refusing, delayed: Decides
+    ) -> Refusing:
+        """The limits that refuse the call."""
         followed: list[tuple[Kind, str]] = []
         unfollowed = False
         for kind, value, record in owners:
@@ -151,15 +155,15 @@ class Replay:
                 followed.append((kind.kind, value))
             elif self._is_near(kind, record, at_ms):
                 unfollowed = True
-                refusing = {gauge.limit.name for gauge, _ in kind.gauges if gauge.limit.name in used_up}
+                refusing = {name: limit for name, limit in used_up.items() if limit.per == kind.kind}
                 if refusing:
                     self._unfollowed += 1
                     return refusing
         self._unfollowed += unfollowed
         if not followed:
-            return set()
+            return {}
         decision = delayed.call(at_ms, region, tuple(followed))
-        return {checked.limit.name for checked in decision.limits if checked.refuses and not checked.limit.soft}
+        return {checked.limit.name: checked.limit for checked in decision.limits if checked.refuses}
 
     def _is_near(self, kind: _Kind, record: Record, at_ms: int) -> bool:
         """Whether this call may take its caller to the first mark of a limit. A burst may come from anybody."""
@@ -181,11 +185,13 @@ class Replay:
                     used.append(Used(before_ms, record[gauge.delayed_before] - known_before))
         return [each for each in used if each.units > 0]
 
-    def _refuse(self, at_ms: int, owners: Iterable[Owner], refusing: set[str], used_up: set[str]) -> None:
+    def _refuse(self, at_ms: int, owners: Iterable[Owner], refusing: Refusing, used_up: Refusing) -> None:
         self._refused += 1
         if self._first_ms is None:
             self._first_ms = at_ms
-        early = not used_up
+        in_plan = {count.limit.name for count in self._counts}
+        bursts = {limit.per: limit for name, limit in refusing.items() if name not in in_plan}
+        early = not used_up and not bursts
         self._early += early
         for kind, _, record in owners:
             own = False
@@ -196,13 +202,19 @@ class Replay:
                     count.refused += 1
                     if count.first_ms is None:
                         count.first_ms = at_ms
+            if kind.kind in bursts:
+                own = True
+                record[BURSTS] += 1
+                count = self._bursts.setdefault(kind.kind, _Count(bursts[kind.kind]))
+                count.refused += 1
+                count.first_ms = at_ms if count.first_ms is None else count.first_ms
             if own:
                 record[REFUSED] += 1
                 record[EARLY] += early
                 if not record[FIRST_MS]:
                     record[FIRST_MS] = at_ms
 
-    def _admit(self, at_ms: int, owners: Iterable[Owner], used_up: set[str]) -> None:
+    def _admit(self, at_ms: int, owners: Iterable[Owner], used_up: Refusing) -> None:
         self._over += bool(used_up)
         for kind, value, record in owners:
             own = False
@@ -223,12 +235,14 @@ class Replay:
         kinds: list[KindFinding] = []
         top: list[CallerFinding] = []
         callers_refused: Counter[str] = Counter()
+        bursty: Counter[Kind] = Counter()
         for kind in self._kinds.values():
             spreads = [Spread(counted.copy()) for counted in kind.by_window]
             refused = 0
             for _, record in kind.callers:
                 refused += record[REFUSED] > 0
                 callers_refused.update(gauge.limit.name for gauge, _ in kind.gauges if record[gauge.refused])
+                bursty[kind.kind] += record[BURSTS] > 0
                 for window, spread in enumerate(spreads):
                     at = HEAD_FIELDS + OFFERED_FIELDS * window
                     spread.by_window[record[at + 1]] += 1
@@ -249,17 +263,18 @@ class Replay:
             over=self._over,
             early=self._early,
             unfollowed=self._unfollowed,
-            limits=[_limit(count, callers_refused[count.limit.name]) for count in self._counts],
+            limits=[_limit(count, callers_refused[count.limit.name]) for count in self._counts]
+            + [_limit(count, bursty[kind]) for kind, count in self._bursts.items()],
             kinds=kinds,
             top=top[:most_shown],
             hours=[Hour(at_ms, *counted) for at_ms, counted in sorted(self._hours.items())],
         )
 
 
-def _used_up(at_ms: int, owners: Iterable[Owner]) -> set[str]:
-    """The names of the limits of which the call's owners have used all, of what was let through."""
+def _used_up(at_ms: int, owners: Iterable[Owner]) -> dict[str, Limit]:
+    """The limits of which the call's owners have used all, of what was let through."""
     return {
-        gauge.limit.name
+        gauge.limit.name: gauge.limit
         for kind, _, record in owners
         for gauge, _ in kind.gauges
         if not gauge.limit.soft and gauge.used(record, at_ms) >= gauge.quota
