@@ -1,4 +1,4 @@
-"""The CDK app: one gate, a home for each region that counts, a stack for each region that serves.
+"""The CDK app: one gate, a home for each region that counts, a stack for each region that serves, one for operators.
 
     python app.py                      synthesizes the stage `local` into cdk.out, with no AWS account, CDK CLI or Node
     cdk deploy --all -c stage=prod     deploys a real stage (npm i -g aws-cdk@2.1148)
@@ -33,6 +33,7 @@ from stacks.closure import ForeignImportError
 from stacks.deployment import Deployment
 from stacks.gate import GateStack
 from stacks.home import HomeStack
+from stacks.ops import OpsStack
 from stacks.region import RegionStack
 from stacks.wheels import WheelsError, wheels
 
@@ -55,6 +56,14 @@ def compose(app: cdk.App, deployment: Deployment) -> None:
     ]
     for home in homes:
         home.add_stack_dependency(gate)
+    ops = OpsStack(
+        app,
+        names.stack("ops", administrative),
+        deployment=deployment,
+        region=administrative,
+        **for_stack(administrative),
+    )
+    ops.add_stack_dependency(homes[0])
     for region in service.regions:
         serving = RegionStack(
             app, names.stack("region", region), deployment=deployment, region=region, **for_stack(region)

@@ -43,6 +43,10 @@ class Names:
     def log_consumer(self) -> str:
         return f"{self.prefix}-log-consumer"
 
+    @property
+    def ops(self) -> str:
+        return f"{self.prefix}-ops"
+
     def log_group(self, function: str) -> str:
         return f"/aws/lambda/{function}"
 

@@ -15,7 +15,7 @@ from functions.authorizer.judge import Judge, Judgement
 from tallygate.aws.dynamodb_http import client_for
 from tallygate.aws.gate_reader import GateReader
 from tallygate.aws.settings import AuthorizerSettings
-from tallygate.aws.telemetry import Telemetry, function_log
+from tallygate.aws.telemetry import Telemetry, function_log, place_of
 from tallygate.core.gate_view import GateView
 from tallygate.core.lines import format_line
 from tallygate.core.snapshots import Snapshots
@@ -50,7 +50,7 @@ def answer(judge: Judge, call: Call) -> Verdict:
         _report(judgement)
     except Exception as error:  # noqa: BLE001  # callers must not pay for a fault of ours: see Judge.undecided
         # The type and the place only: a message might quote what a caller sent.
-        logger.error("a call could not be judged", extra={"error": type(error).__name__, "at": _place(error)})
+        logger.error("a call could not be judged", extra={"error": type(error).__name__, "at": place_of(error)})
         telemetry.count("JudgingFailed", urgent=True)
         verdict = judge.undecided(call)
     refusal = verdict.decision.refusal
@@ -75,10 +75,3 @@ def _report(judgement: Judgement) -> None:
         log = logger.warning if failure.may_pass else logger.error
         log("the gate was not read", extra={"reason": failure.reason, "took_ms": reading.took_ms})
         telemetry.count("ReadFailed", urgent=True)
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""

@@ -3,7 +3,7 @@ one transaction with what it records."""
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from tallygate.aws.dynamodb import error_code
 from tallygate.aws.rows import Row
 from tallygate.core import names
-from tallygate.core.audit import RETENTION_DAYS, AuditEntry, Change
+from tallygate.core.audit import RETENTION_DAYS, Change
 from tallygate.core.lines import format_timestamp
 from tallygate.core.periods import DAY_MS, day_of
 
@@ -40,8 +40,7 @@ class ConflictError(Exception):
 class AuditLog:
     """Changes by `who`, the ARN of an IAM principal."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, who: str = "") -> None:
-        self._client = client
+    def __init__(self, table: str, who: str) -> None:
         self._table = table
         self._who = who
 
@@ -90,26 +89,6 @@ class AuditLog:
     def who(self) -> str:
         return self._who
 
-    def entries(self, months: Iterable[str], since: str = "", subject: str | None = None) -> Iterator[AuditEntry]:
-        """What was recorded in `months` (`2026-11`) from the time `since` on, in order, of all subjects or one."""
-        for month in months:
-            values = {":month": {"S": names.AUDIT_PREFIX + month}, ":since": {"S": since or "0"}}
-            named = {"#pk": names.PK, "#sk": names.SK}
-            of_subject: dict[str, Any] = {}
-            if subject is not None:
-                values[":subject"], named["#on"] = {"S": subject}, names.AUDIT_SUBJECT
-                of_subject = {"FilterExpression": "#on = :subject"}
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table,
-                KeyConditionExpression="#pk = :month AND #sk >= :since",
-                ExpressionAttributeNames=named,
-                ExpressionAttributeValues=values,
-                ConsistentRead=True,
-                **of_subject,
-            )
-            for page in pages:
-                yield from map(_entry, page["Items"])
-
 
 def transact(client: "DynamoDBClient", writes: Sequence["TransactWriteItemTypeDef"]) -> None:
     """All of `writes` or none. RefusedWriteError, ConflictError; what else AWS refuses is raised as it is."""
@@ -126,12 +105,3 @@ def transact(client: "DynamoDBClient", writes: Sequence["TransactWriteItemTypeDe
         if any(reason.get("Code") == _CONFLICT for reason in reasons):
             raise ConflictError("another transaction was writing the same") from None
         raise
-
-
-def _entry(row: Row) -> AuditEntry:
-    at, _, id = row[names.SK]["S"].partition("#")
-    before, after = (
-        json.loads(row[name]["S"]) if name in row else None for name in (names.AUDIT_BEFORE, names.AUDIT_AFTER)
-    )
-    change = Change(row[names.AUDIT_ACTION]["S"], row[names.AUDIT_SUBJECT]["S"], before, after)
-    return AuditEntry(id, at, row[names.AUDIT_WHO]["S"], change)

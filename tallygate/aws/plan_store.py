@@ -1,11 +1,11 @@
 """Plans in the gate, written in the administrative region only: a handful of items under one partition key."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tallygate.aws.audit_log import AuditLog, transact
-from tallygate.aws.gate_rows import plan_of
+from tallygate.aws.plan_reader import PlanReader
 from tallygate.aws.rows import Attributes
 from tallygate.core import names
 from tallygate.core.audit import Change
@@ -13,16 +13,15 @@ from tallygate.core.plans import Plan
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 
-class PlanStore:
+class PlanStore(PlanReader):
     """The plans that callers are held to. `log` records each change, in one transaction with it; without one, changes
     are not recorded. What AWS refuses is raised as it is (botocore.exceptions)."""
 
     def __init__(self, client: "DynamoDBClient", table: str, log: AuditLog | None = None) -> None:
-        self._client = client
-        self._table = table
+        super().__init__(client, table)
         self._log = log
 
     def apply(self, plans: Iterable[Plan]) -> None:
@@ -41,24 +40,9 @@ class PlanStore:
                 change = Change("plan.remove", f"plan#{name}", _document(row), None)
                 self._write({"Delete": {"TableName": self._table, "Key": key}}, change)
 
-    def plans(self) -> list[Plan]:
-        """The plans in force, by name. ValueError for one that asks for what is not known here."""
-        return [plan_of(row) for row in self._rows()]
-
     def _write(self, write: "TransactWriteItemTypeDef", change: Change) -> None:
         record = [self._log.entry(change, time.time_ns() // 1_000_000)] if self._log is not None else []
         transact(self._client, [write, *record])
-
-    def _rows(self) -> "Iterator[dict[str, AttributeValueTypeDef]]":
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="#pk = :plans AND #sk >= :first",
-            ExpressionAttributeNames={"#pk": names.PK, "#sk": names.SK},
-            ExpressionAttributeValues={":plans": {"S": names.PLANS_PK}, ":first": {"S": names.PLAN_SK_FIRST}},
-            ConsistentRead=True,
-        )
-        for page in pages:
-            yield from page["Items"]
 
 
 def plan_row(plan: Plan) -> Attributes:

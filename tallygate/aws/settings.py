@@ -114,6 +114,27 @@ class LogConsumerSettings:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class OpsSettings:
+    """`region` is the administrative one, where keys are written."""
+
+    stage: str
+    region: str
+    gate_table: str
+    tally_table: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "OpsSettings":
+        """Settings of the operators' function. SettingsError when they are not complete."""
+        with _Reader(env) as read:
+            return cls(
+                stage=read("TALLYGATE_STAGE"),
+                region=read("AWS_REGION"),
+                gate_table=read("TALLYGATE_GATE_TABLE"),
+                tally_table=read("TALLYGATE_TALLY_TABLE"),
+            )
+
+
 class _Reader:
     """Reads variables one by one and remembers what is wrong with them, so that one error tells everything: at the end
     of the `with` in which they are read."""

@@ -17,6 +17,14 @@ def function_log() -> Logger:
     return Logger(use_rfc3339=True)
 
 
+def place_of(error: BaseException) -> str:
+    """File and line at which an error was raised: what may be told of one whose message might quote a caller."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+
+
 class Telemetry:
     """Counts and durations of one container. Powertools itself prints a metric that has a hundred values."""
 

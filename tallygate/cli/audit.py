@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tallygate.aws.audit_trail import AuditTrail
 from tallygate.cli.identifiers import key_id_of
 from tallygate.cli.options import duration_ms, taken
 from tallygate.cli.output import console, json_option, print_json, table
@@ -60,8 +61,8 @@ def list_entries(target: Target, since: tuple[int | None, int], key: str | None,
     at, ago_ms = since
     since_ms = max(0, now_ms - ago_ms if at is None else at)
     subject = None if key is None else pk_of("key", key_id_of(key))
-    log = target.audit_log(to_write=False)
-    entries = log.entries(_months(since_ms, now_ms), format_timestamp(since_ms), subject)
+    trail = AuditTrail(target.administrative_client, target.names.tally_table)
+    entries = trail.entries(_months(since_ms, now_ms), format_timestamp(since_ms), subject)
     if as_json:
         print_json([_document(entry) for entry in entries])
         return

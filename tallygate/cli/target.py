@@ -70,15 +70,14 @@ class Target:
         return self.client(region)
 
     @property
-    def administrative_gate(self) -> "DynamoDBClient":
-        """A client of the gate where it is written, whatever --region says."""
+    def administrative_client(self) -> "DynamoDBClient":
+        """A client where keys are written and changes recorded, whatever --region says."""
         return self.client(self.config.service.administrative_region)
 
-    def audit_log(self, *, to_write: bool = True) -> AuditLog:
+    def audit_log(self) -> AuditLog:
         """Where changes are recorded, as made by whoever these credentials are of."""
         region = self.config.service.administrative_region
-        who = self.aws("sts", region).get_caller_identity()["Arn"] if to_write else ""
-        return AuditLog(self.client(region), self.names.tally_table, who)
+        return AuditLog(self.names.tally_table, self.aws("sts", region).get_caller_identity()["Arn"])
 
     def key_admin(self) -> KeyAdmin:
         """The keys of this stage, to be changed."""

@@ -57,7 +57,7 @@ def show(target: Target, kind: Kind, value: str, month: str, as_json: bool) -> N
     """
     normal = normal_value(kind, value, target.config.service.ipv6_prefix)
     if kind == "key":
-        stored = KeyStore(target.administrative_gate, target.names.gate_table).find(normal)
+        stored = KeyStore(target.administrative_client, target.names.gate_table).find(normal)
         normal = stored.profile.counted_under if stored is not None else normal
     found = UsageReader(target.homes, target.names.tally_table).show(kind, normal, month)
     if as_json:

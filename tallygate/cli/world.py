@@ -122,6 +122,7 @@ def document(world: World) -> dict[str, Any]:
     """What there is to call, and with what."""
     return {
         "regions": {region: endpoint.url for region, endpoint in world.endpoints.items()},
+        "ops": world.ops_endpoint.url,
         "aws": world.aws.endpoint,
         "environment": world.aws.environment(world.config.service.administrative_region),
         "keys": world.notes.get(DEMO_KEYS, []),
@@ -133,6 +134,7 @@ def show_world(world: World, out: Console) -> None:
     rows = table("region", "<API")
     for region, endpoint in world.endpoints.items():
         rows.add_row(region, endpoint.url)
+    rows.add_row("operators", world.ops_endpoint.url)
     rows.add_row("AWS", world.aws.endpoint)
     out.print(rows)
     keys = table("demo key", "<plan", "<id")

@@ -96,6 +96,13 @@ def fields_of(document: Mapping[str, Any], allowed: tuple[str, ...], now_ms: int
     return found
 
 
+def duration_of(field: str, seconds: object, most_ms: int) -> int:
+    """Milliseconds of a number of seconds; FieldError."""
+    if type(seconds) is not int or not 0 <= seconds <= most_ms // 1000:
+        raise FieldError(field, f"a whole number of seconds up to {most_ms // 1000}")
+    return seconds * 1000
+
+
 def _listed(field: str, value: object) -> list[object]:
     if not isinstance(value, list):
         raise FieldError(field, "a list")

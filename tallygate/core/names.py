@@ -9,6 +9,8 @@ from typing import Final, Literal
 # --- identifiers -----------------------------------------------------------------------------------------------------
 Kind = Literal["ip", "ref", "key"]
 KINDS: Final[tuple[Kind, ...]] = ("ip", "ref", "key")
+KEYS_PREFIX: Final = "key#"
+"""What the partition keys of all API keys begin with."""
 INVALID_KEY: Final = "invalid"
 """The one value under which every made-up API key (bad checksum, unknown) is counted, so that they cost one item."""
 

@@ -15,6 +15,11 @@ PINNED_VERSION: Final = "1.5.33"
 RELIED_ON: Final[dict[str, str | None]] = {
     # "module:name" → names of its parameters, or None for a value.
     "app:app": "scope receive send",
+    "core.arn:execute_api_arn": "region account_id api_id stage method path",
+    "core.iam_evaluator:CredentialResolutionError": None,
+    "core.iam_evaluator:enforce": "access_key_id iam_action service region resource_arn service_context",
+    "core.iam_evaluator:is_root_access_key": "access_key_id",
+    "core.iam_evaluator:resolve_credential": "access_key_id account_id session_token",
     "core.lambda_runtime:Worker": "func_name config code_zip",
     "core.lambda_runtime:Worker._drain_stderr_bounded": "self first_line_wait idle_confirm hard_cap",
     "core.lambda_runtime:Worker._read_stderr": "self",
@@ -26,8 +31,17 @@ RELIED_ON: Final[dict[str, str | None]] = {
     "core.responses:get_account_id": "",
     "core.responses:get_region": "",
     "core.responses:request_scope": "account_id region",
+    "core.router:extract_access_key_id": "headers query_params",
+    "core.sigv4:header_signature_failure": (
+        "signature secret method raw_path query_params headers body presigned explain"
+    ),
+    "core.sigv4:parse_header_signature": "headers",
+    "core.sigv4:request_time_failure": "signature now",
     "services.apigateway:_apis": None,
     "services.apigateway:_authorizers": None,
+    "services.apigateway:find_api_scope": "api_id",
+    "services.apigateway:handle_execute": ("api_id stage path method headers body query_params raw_query_string"),
+    "services.apigateway:route_authorization_type": "api_id stage method path",
     "services.cloudformation.provisioners:_RESOURCE_HANDLERS": None,
     "services.cloudwatch_logs:_append_log_events": "stream events",
     "services.cloudwatch_logs:_destinations": None,

@@ -25,6 +25,7 @@ class State:
     scratch: str
     config_path: str
     api_ids: Mapping[str, str] = field(default_factory=dict)
+    ops_api_id: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 

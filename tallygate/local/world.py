@@ -180,6 +180,12 @@ class World:
         }
 
     @property
+    def ops_endpoint(self) -> RegionEndpoint:
+        """The operators' API, in the administrative region."""
+        region = self.config.service.administrative_region
+        return RegionEndpoint(region, self._state.ops_api_id, self._emulator.port)
+
+    @property
     def port(self) -> int:
         return self._emulator.port
 
@@ -265,7 +271,8 @@ class World:
             errors = self._emulator.ask("POST", "/_tallygate/warm", timeout_seconds=120)["errors"]
             for function, error in errors.items():
                 raise WorldError(f"function {function} does not start: {error}")
-        self._state = replace(self._state, api_ids=_api_ids(deployed))
+        ops_api_id = next(stack.outputs["OpsApiId"] for stack in deployed if "OpsApiId" in stack.outputs)
+        self._state = replace(self._state, api_ids=_api_ids(deployed), ops_api_id=ops_api_id)
         write_state(self._directory, self._state)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tallygate.aws.audit_log import AuditLog
+from tallygate.aws.audit_trail import AuditTrail
 from tallygate.aws.key_store import InvalidCursorError, KeyStore
 from tallygate.core.audit import Change
 from tallygate.core.key_admin import (
@@ -33,13 +34,13 @@ WHO = "arn:aws:iam::123456789012:user/ada"
 
 
 @pytest.fixture
-def log(clients: Clients) -> AuditLog:
-    return AuditLog(clients["us-east-1"], NAMES.tally_table, WHO)
+def trail(clients: Clients) -> AuditTrail:
+    return AuditTrail(clients["us-east-1"], NAMES.tally_table)
 
 
 @pytest.fixture
-def store(clients: Clients, log: AuditLog) -> KeyStore:
-    return KeyStore(clients["us-east-1"], NAMES.gate_table, log)
+def store(clients: Clients) -> KeyStore:
+    return KeyStore(clients["us-east-1"], NAMES.gate_table, AuditLog(NAMES.tally_table, WHO))
 
 
 @pytest.fixture
@@ -51,10 +52,10 @@ def admin_of(keys: Any, seed: int = 1) -> KeyAdmin:
     return KeyAdmin(keys, lambda: ["pro", "starter"], "prod", random.Random(seed).choice)
 
 
-def recorded(log: AuditLog, subject: str | None = None) -> list[tuple[str, Any, Any]]:
-    entries = log.entries(["2026-11"], subject=subject)
+def recorded(trail: AuditTrail, subject: str | None = None) -> list[tuple[str, Any, Any]]:
+    entries = trail.entries(["2026-11"], subject=subject)
     assert {entry.who for entry in entries} <= {WHO}
-    changes = (entry.change for entry in log.entries(["2026-11"], subject=subject))
+    changes = (entry.change for entry in trail.entries(["2026-11"], subject=subject))
     return [(change.action, change.before, change.after) for change in changes]
 
 
@@ -98,18 +99,18 @@ def test_a_key_that_is_there_is_not_overwritten(admin: KeyAdmin, store: KeyStore
     assert store.find(profile.id) == (profile, secret_hash(secret))
 
 
-def test_every_change_is_recorded_with_who_made_it_and_what_was_before(admin: KeyAdmin, log: AuditLog) -> None:
+def test_every_change_is_recorded_with_who_made_it_and_what_was_before(admin: KeyAdmin, trail: AuditTrail) -> None:
     id = admin.create(FIELDS, NOW).profile.id
     admin.change(id, {"plan": "pro", "note": "vip"}, NOW + 1)
     admin.change(id, {"plan": "pro"}, NOW + 2)  # changes nothing
     admin.revoke(id, NOW + 3)
     admin.revoke(id, NOW + 4)  # nor does this
-    created, changed, revoked = recorded(log)
+    created, changed, revoked = recorded(trail)
     assert created[:2] == ("key.create", None)
     assert (created[2]["owner"], created[2]["plan"], created[2]["status"]) == ("acme", "starter", "active")
     assert changed == ("key.change", {"plan": "starter", "note": None}, {"plan": "pro", "note": "vip"})
     assert revoked == ("key.revoke", {"status": "active"}, {"status": "revoked"})
-    assert recorded(log, "key#0000000000000000") == []
+    assert recorded(trail, "key#0000000000000000") == []
 
 
 def test_a_change_and_its_record_are_both_there_or_neither(clients: Clients, admin: KeyAdmin) -> None:
@@ -128,11 +129,11 @@ def test_a_request_with_a_token_is_carried_out_once_a_day(admin: KeyAdmin, clien
         admin.create({**FIELDS, "owner": "another"}, NOW + 1000, "order-1")
     assert again.value.id == made.id
     assert admin.create(FIELDS, NOW + 25 * HOUR, "order-1").profile.id != made.id
-    other = AuditLog(clients["us-east-1"], NAMES.tally_table, "arn:aws:iam::123456789012:user/bob")
+    other = AuditLog(NAMES.tally_table, "arn:aws:iam::123456789012:user/bob")
     admin_of(KeyStore(clients["us-east-1"], NAMES.gate_table, other), seed=2).create(FIELDS, NOW, "order-1")
 
 
-def test_a_rotated_key_hands_over_all_but_its_secret(admin: KeyAdmin, log: AuditLog) -> None:
+def test_a_rotated_key_hands_over_all_but_its_secret(admin: KeyAdmin, trail: AuditTrail) -> None:
     first = admin.create({**FIELDS, "note": "n", "referers": ("shop.example",), "expires_ms": NOW + 99 * HOUR}, NOW)
     secret, second, ended = admin.rotate(first.profile.id, 24 * HOUR, NOW + HOUR)
     assert secret != first.secret
@@ -148,7 +149,7 @@ def test_a_rotated_key_hands_over_all_but_its_secret(admin: KeyAdmin, log: Audit
     third = admin.rotate(second.id, 0, NOW + 2 * HOUR)
     assert third.profile.counted_as == first.profile.id, "a line of rotations is counted as its first"
     assert third.predecessor.state(NOW + 2 * HOUR) == "expired"
-    assert [action for action, _, _ in recorded(log, f"key#{second.id}")] == ["key.create", "key.rotate"]
+    assert [action for action, _, _ in recorded(trail, f"key#{second.id}")] == ["key.create", "key.rotate"]
 
 
 def test_an_overlap_makes_no_key_good_for_longer(admin: KeyAdmin) -> None:
@@ -239,7 +240,7 @@ def test_a_profile_that_was_read_before_a_change_is_not_written(admin: KeyAdmin,
         )
 
 
-def test_keys_taken_over_twice_are_kept_as_they_are(admin: KeyAdmin, log: AuditLog) -> None:
+def test_keys_taken_over_twice_are_kept_as_they_are(admin: KeyAdmin, trail: AuditTrail) -> None:
     secret = admin_of(admin.keys, seed=5).create(FIELDS, NOW).secret
     hash = secret_hash(admin_of(None, seed=6).choice("x") + secret)
     assert admin.take(hash, {**FIELDS, "note": "old"}, NOW, dry_run=True) == "taken"
@@ -250,7 +251,7 @@ def test_keys_taken_over_twice_are_kept_as_they_are(admin: KeyAdmin, log: AuditL
     assert (stored.hash, stored.profile.note) == (hash, "old")
     with pytest.raises(KeyExistsError):
         admin.take(hash[:16] + "0" * 48, FIELDS, NOW)
-    assert [action for action, _, _ in recorded(log, f"key#{hash[:16]}")] == ["key.import"]
+    assert [action for action, _, _ in recorded(trail, f"key#{hash[:16]}")] == ["key.import"]
 
 
 def listed(store: KeyStore, most: int, **asked: Any) -> list[list[str]]:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tallygate.aws.audit_log import AuditLog
+from tallygate.aws.audit_trail import AuditTrail
 from tallygate.aws.plan_store import PlanStore
 from tallygate.core.periods import day_of
 from tallygate.core.plans import WINDOWS, Limit, Plan
@@ -77,12 +78,12 @@ def test_there_is_an_anonymous_plan_at_every_moment(clients: Clients, monkeypatc
 
 def test_what_changes_of_a_plan_is_recorded_and_what_stays_is_not(clients: Clients) -> None:
     client = clients["us-east-1"]
-    log = AuditLog(client, NAMES.tally_table, "arn:aws:iam::123456789012:user/ada")
-    store = PlanStore(client, NAMES.gate_table, log)
+    log = AuditLog(NAMES.tally_table, "arn:aws:iam::123456789012:user/ada")
+    store, trail = PlanStore(client, NAMES.gate_table, log), AuditTrail(client, NAMES.tally_table)
     store.apply([Plan("anonymous", (), anonymous=True), Plan("pro", (Limit("key", 10, "day"),))])
     store.apply([Plan("visitors", (), anonymous=True), Plan("pro", (Limit("key", 20, "day"),))])
     month = day_of(time.time_ns() // 1_000_000).month
-    changes = [(entry.change.action, entry.change.subject) for entry in log.entries([month])]
+    changes = [(entry.change.action, entry.change.subject) for entry in trail.entries([month])]
     assert sorted(changes) == [
         ("plan.apply", "plan#anonymous"),
         ("plan.apply", "plan#pro"),
@@ -90,7 +91,7 @@ def test_what_changes_of_a_plan_is_recorded_and_what_stays_is_not(clients: Clien
         ("plan.apply", "plan#visitors"),
         ("plan.remove", "plan#anonymous"),
     ]
-    last = [entry.change for entry in log.entries([month], subject="plan#pro")][-1]
+    last = [entry.change for entry in trail.entries([month], subject="plan#pro")][-1]
     assert last.before is not None
     assert last.after is not None
     assert (last.before["limits"][0]["quota"], last.after["limits"][0]["quota"]) == (10, 20)

@@ -41,6 +41,7 @@ def test_regions_are_concrete_and_the_account_is_whichever_it_is_deployed_to(two
         "tallygate-acceptance-gate-us-east-1": "aws://unknown-account/us-east-1",
         "tallygate-acceptance-home-us-east-1": "aws://unknown-account/us-east-1",
         "tallygate-acceptance-home-eu-central-1": "aws://unknown-account/eu-central-1",
+        "tallygate-acceptance-ops-us-east-1": "aws://unknown-account/us-east-1",
         "tallygate-acceptance-region-us-east-1": "aws://unknown-account/us-east-1",
         "tallygate-acceptance-region-eu-west-1": "aws://unknown-account/eu-west-1",
         "tallygate-acceptance-region-ap-southeast-2": "aws://unknown-account/ap-southeast-2",
@@ -54,6 +55,7 @@ def test_the_gate_is_deployed_before_the_homes_and_these_before_the_regions(two_
     homes = {"tallygate-acceptance-home-us-east-1", "tallygate-acceptance-home-eu-central-1"}
     for home in homes:
         assert after[home] == {"tallygate-acceptance-gate-us-east-1"}
+    assert after["tallygate-acceptance-ops-us-east-1"] == {"tallygate-acceptance-home-us-east-1"}
     for region in ("us-east-1", "eu-west-1", "ap-southeast-2"):
         assert after[f"tallygate-acceptance-region-{region}"] == homes
 
@@ -64,7 +66,9 @@ def test_everything_that_can_have_a_name_has_one_made_of_service_and_stage(two_h
             for properties in two_homes.all(where, type):
                 assert properties[name].startswith("tallygate-acceptance"), (where, type, properties)
         for group in two_homes.all(where, "AWS::Logs::LogGroup"):
-            assert group["LogGroupName"].startswith("/aws/lambda/tallygate-acceptance-")
+            assert group["LogGroupName"].startswith(
+                ("/aws/lambda/tallygate-acceptance-", "/aws/apigateway/tallygate-acceptance-")
+            )
 
 
 def test_roles_of_different_regions_have_different_names(two_homes: Synthesized) -> None:

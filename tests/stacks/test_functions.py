@@ -1,15 +1,16 @@
-"""What the three functions are given: settings, logs and rights."""
+"""What the functions are given: settings, logs and rights."""
 
 import pytest
 from synthesized import Synthesized, Where
 
-from tallygate.aws.settings import ApiSettings, AuthorizerSettings, LogConsumerSettings
+from tallygate.aws.settings import ApiSettings, AuthorizerSettings, LogConsumerSettings, OpsSettings
 
 AUTHORIZER: Where = ("region", "eu-west-1")
 PLACES = [
     (("region", "eu-west-1"), "authorizer"),
     (("region", "eu-west-1"), "api"),
     (("home", "us-east-1"), "log_consumer"),
+    (("ops", "us-east-1"), "ops"),
 ]
 
 
@@ -33,7 +34,7 @@ def test_its_log_lets_usage_lines_through_and_drops_what_lambda_says_of_each_cal
         "LogGroup": group,
     }
     days = prod.one(where, "AWS::Logs::LogGroup", LogGroupName=group)["RetentionInDays"]
-    assert days == (14 if part == "log_consumer" else 1)
+    assert days == (14 if part in ("log_consumer", "ops") else 1)
 
 
 def test_settings_reach_the_functions(two_homes: Synthesized) -> None:
@@ -83,6 +84,12 @@ def test_each_function_can_read_the_settings_that_it_is_given(
     variables = prod.function(where, part)["Environment"]["Variables"]
     read = settings.from_env({**variables, "AWS_REGION": where[1]})
     assert (read.home, read.homes, read.gate_table) == ("us-east-1", ("us-east-1",), "tallygate-prod-gate")
+
+
+def test_the_operators_function_is_told_its_tables_and_can_read_it(two_homes: Synthesized) -> None:
+    variables = two_homes.function(("ops", "us-east-1"), "ops")["Environment"]["Variables"]
+    read = OpsSettings.from_env({**variables, "AWS_REGION": "us-east-1"})
+    assert read == OpsSettings("acceptance", "us-east-1", "tallygate-acceptance-gate", "tallygate-acceptance-tally")
 
 
 def test_powertools_knows_which_function_speaks(prod: Synthesized) -> None:

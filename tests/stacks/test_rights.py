@@ -20,13 +20,16 @@ ACTIONS = {
     "put_events": "events:PutEvents",
     "query": "dynamodb:Query",
     "scan": "dynamodb:Scan",
+    "Delete": "dynamodb:DeleteItem",
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
     "send_message": "sqs:SendMessage",
     "send_message_batch": "sqs:SendMessage",
     "transact_get_items": "dynamodb:GetItem",
-    "transact_write_items": "dynamodb:PutItem",
     "update_item": "dynamodb:UpdateItem",
 }
-"""Methods of boto3's clients, and what IAM calls them; a transaction needs the rights to what it does."""
+"""Methods of boto3's clients and the writes of a transaction, and what IAM calls them; the transaction itself needs no
+right of its own."""
 
 
 def grants(stage: Synthesized, where: Where, role: str) -> dict[str, set[str]]:
@@ -89,6 +92,42 @@ def test_the_consumer_writes_in_its_own_home_only(two_homes: Synthesized) -> Non
     }
 
 
+def test_the_operators_function_writes_keys_and_adds_to_the_trail_and_nothing_else(two_homes: Synthesized) -> None:
+    where, role = ("ops", "us-east-1"), "tallygate-acceptance-us-east-1-ops"
+    gate, tally = table(two_homes, "us-east-1", "gate"), table(two_homes, "us-east-1", "tally")
+    assert grants(two_homes, where, role) == {
+        log_of(two_homes, "us-east-1", "ops"): OWN_LOG,
+        gate: {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        f"{gate}/index/owner": {"dynamodb:Query", "dynamodb:Scan"},
+        tally: {"dynamodb:PutItem"},
+    }
+    (policy,) = two_homes.one(where, "AWS::IAM::Role", RoleName=role)["Policies"]
+    partitions = {
+        (statement["Resource"], tuple(_listed(statement["Action"]))): statement["Condition"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Condition" in statement
+    }
+    assert partitions == {
+        (gate, ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")): only("key#*"),
+        (gate, ("dynamodb:Query",)): only("plans"),
+        (tally, ("dynamodb:PutItem",)): only(["audit#*", "request#*"]),
+    }
+
+
+def only(partitions: str | list[str]) -> dict:
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions}}
+
+
+def test_no_other_function_may_write_a_profile(prod: Synthesized) -> None:
+    for where in prod.templates:
+        for role in prod.all(where, "AWS::IAM::Role"):
+            for resource, actions in grants(prod, where, role["RoleName"]).items():
+                if resource.endswith("-gate") and where[0] != "ops":
+                    # The consumer puts whole rows of usage, under sort keys of its own home.
+                    assert actions <= {"dynamodb:Query", "dynamodb:PutItem"}
+                    assert where[0] == "home" or actions == {"dynamodb:Query"}
+
+
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
 def test_log_delivery_may_only_put_records_and_only_for_logs_of_the_serving_region(
     prod: Synthesized, region: str
@@ -120,12 +159,12 @@ def calls(part: str) -> dict[str, set[str]]:
     resource of the setting that it is made with; those of the function's own code go to its stream."""
     trees = [ast.parse((ROOT / file).read_bytes()) for file in closure(ROOT, f"functions.{part}")]
     made_with = {
-        node.func.id: SETTINGS[argument.attr]
+        node.func.id: SETTINGS[setting]
         for tree in trees
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         for argument in node.args
-        if isinstance(argument, ast.Attribute) and argument.attr in SETTINGS
+        if (setting := _name(argument)) in SETTINGS
     }
     found: dict[str, set[str]] = {}
     for tree in trees:
@@ -136,8 +175,18 @@ def calls(part: str) -> dict[str, set[str]]:
     return found
 
 
+def _name(argument: ast.expr) -> str:
+    """`gate_table`, of `settings.gate_table` or of an argument that is passed on."""
+    match argument:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+    return ""
+
+
 def _action(node: ast.AST) -> str | None:
     match node:
+        case ast.Dict([ast.Constant(str(write))], [ast.Dict()]) if write in ("Delete", "Put", "Update"):
+            return ACTIONS[write]
         case ast.Call(ast.Attribute(attr="get_paginator"), [ast.Constant(str(method))]):
             return ACTIONS[method]
         case ast.Call(ast.Attribute(attr=method)) if method in ACTIONS:
@@ -153,6 +202,7 @@ def _action(node: ast.AST) -> str | None:
         (("region", "eu-west-1"), "authorizer"),
         (("region", "eu-west-1"), "api"),
         (("home", "us-east-1"), "log_consumer"),
+        (("ops", "us-east-1"), "ops"),
     ],
 )
 def test_a_role_allows_the_calls_that_its_function_makes_on_each_resource_and_no_other(
@@ -161,5 +211,6 @@ def test_a_role_allows_the_calls_that_its_function_makes_on_each_resource_and_no
     allowed: dict[str, set[str]] = {}
     for arn, actions in grants(prod, where, f"tallygate-prod-{where[1]}-{part.replace('_', '-')}").items():
         if not actions <= OWN_LOG:
-            allowed.setdefault(arn.rpartition("tallygate-prod-")[2], set()).update(actions - POLLING)
+            resource = arn.rpartition("tallygate-prod-")[2].partition("/index/")[0]
+            allowed.setdefault(resource, set()).update(actions - POLLING)
     assert allowed == calls(part)

@@ -10,6 +10,7 @@ from tallygate.local.additions import (
     faults,
     function_logs,
     http_api,
+    iam_routes,
     log_delivery,
     stream_mapping,
     tables,
@@ -66,5 +67,6 @@ def install(delivery_window_seconds: float, longest_batching_window_seconds: flo
     tables.install()
     destinations.install()
     http_api.install()
+    iam_routes.install()
     faults.install(additions.faults)
     return additions

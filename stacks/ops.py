@@ -1,0 +1,112 @@
+"""Operations: the API with which keys are administered, in the administrative region only. An API of its own, of which
+every route is IAM-authorised: nothing anonymous comes near the function that may write keys."""
+
+from typing import Any
+
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk.aws_apigatewayv2_authorizers import HttpIamAuthorizer
+from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+from constructs import Construct
+
+from stacks.deployment import Deployment
+from stacks.function import Function
+from tallygate.core import names
+
+ROUTES = (
+    (apigateway.HttpMethod.POST, "/ops/keys"),
+    (apigateway.HttpMethod.GET, "/ops/keys"),
+    (apigateway.HttpMethod.GET, "/ops/keys/{id}"),
+    (apigateway.HttpMethod.PATCH, "/ops/keys/{id}"),
+    (apigateway.HttpMethod.DELETE, "/ops/keys/{id}"),
+    (apigateway.HttpMethod.POST, "/ops/keys/{id}/rotate"),
+)
+CALLS_PER_SECOND = 50
+BURST = 100
+"""Far above what a sign-up page needs; a loop in one costs nobody anything."""
+ACCESS_LOG = {
+    "at": "$context.requestTime",
+    "id": "$context.requestId",
+    "who": "$context.identity.userArn",
+    "from": "$context.identity.sourceIp",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+}
+
+
+class OpsStack(Stack):
+    def __init__(self, scope: Construct, id: str, *, deployment: Deployment, region: str, **stack: Any) -> None:
+        super().__init__(scope, id, **stack)
+        gate, tally = deployment.gate_table_arn(region), deployment.tally_table_arn(region)
+        ops = Function(
+            self,
+            "Ops",
+            deployment=deployment,
+            part="ops",
+            name=deployment.names.ops,
+            description="Gives out, changes, rotates and revokes API keys",
+            memory_mb=512,
+            timeout_seconds=15,
+            log_retention=logs.RetentionDays.TWO_WEEKS,
+            environment={
+                "TALLYGATE_GATE_TABLE": deployment.names.gate_table,
+                "TALLYGATE_TALLY_TABLE": deployment.names.tally_table,
+            },
+            may=[
+                _on(gate, f"{names.KEYS_PREFIX}*", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+                _on(gate, names.PLANS_PK, "dynamodb:Query"),
+                iam.PolicyStatement(
+                    actions=["dynamodb:Query", "dynamodb:Scan"], resources=[f"{gate}/index/{names.OWNER_INDEX}"]
+                ),
+                # Records are added to the trail; what is there can be neither read nor changed.
+                _on(tally, [f"{names.AUDIT_PREFIX}*", f"{names.REQUEST_PREFIX}*"], "dynamodb:PutItem"),
+            ],
+        )
+        api = apigateway.HttpApi(
+            self,
+            "Api",
+            api_name=deployment.names.ops,
+            create_default_stage=False,
+            default_authorizer=HttpIamAuthorizer(),
+        )
+        access_log = logs.LogGroup(
+            self,
+            "AccessLog",
+            log_group_name=f"/aws/apigateway/{deployment.names.ops}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        apigateway.CfnStage(
+            self,
+            "Stage",
+            api_id=api.api_id,
+            stage_name="$default",
+            auto_deploy=True,
+            default_route_settings=apigateway.CfnStage.RouteSettingsProperty(
+                throttling_rate_limit=CALLS_PER_SECOND, throttling_burst_limit=BURST
+            ),
+            access_log_settings=apigateway.CfnStage.AccessLogSettingsProperty(
+                destination_arn=access_log.log_group_arn, format=self.to_json_string(ACCESS_LOG)
+            ),
+        )
+        answers = HttpLambdaIntegration(
+            "Handler",
+            ops.function,
+            payload_format_version=apigateway.PayloadFormatVersion.VERSION_2_0,
+            scope_permission_to_route=False,
+        )
+        for method, path in ROUTES:
+            api.add_routes(path=path, methods=[method], integration=answers)
+        CfnOutput(self, "OpsApiUrl", value=api.api_endpoint)
+        CfnOutput(self, "OpsApiId", value=api.api_id)
+
+
+def _on(table: str, partitions: str | list[str], *actions: str) -> iam.PolicyStatement:
+    """Rights to the items under some partition keys only."""
+    return iam.PolicyStatement(
+        actions=list(actions),
+        resources=[table],
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions}},
+    )
