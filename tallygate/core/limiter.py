@@ -1,6 +1,7 @@
 """The limiter of one container: what it knows of a caller, a plan, and the decision; and what it then remembers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from tallygate.core.decide import Decision, Request, decide
@@ -23,13 +24,16 @@ class Limiter:
 
     def decide(self, id: str, at_ms: int, units: int, snapshots: Mapping[Kind, Snapshot], plan: Plan) -> Decision:
         """Decide on the call `id` of `units`, charged to the identifiers of `snapshots`, and remember it there. Where
-        one of them could not be read for too long, `plan` says what happens."""
+        one of them could not be read for too long, `plan` says what happens, or in shadow what would."""
         known: dict[Kind, Usage] = {
             kind: snapshot.usage() for kind, snapshot in snapshots.items() if usable(snapshot, at_ms) is not None
         }
-        if len(known) < len(snapshots) and plan.on_unavailable == "deny":
+        is_blind = len(known) < len(snapshots) and plan.on_unavailable == "deny"
+        if is_blind and not plan.shadow:
             return UNAVAILABLE
         decision = decide(Request(id, self._home, units, tuple(known)), known, plan, at_ms, self._tuning)
+        if is_blind and decision.would is None:
+            decision = replace(decision, would=UNAVAILABLE.refusal)
         is_far = decision.allowed and decision.is_below(self._tuning.reuse_below_percent)
         for snapshot in snapshots.values():
             snapshot.good_until_ms = snapshot.read_ms + self._tuning.reuse_ms if is_far else 0

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tallygate.aws.audit_log import AuditLog
 from tallygate.aws.audit_trail import AuditTrail
-from tallygate.aws.plan_store import PlanStore
+from tallygate.aws.gate_rows import plan_of
+from tallygate.aws.plan_store import PlanStore, plan_row
 from tallygate.core.periods import day_of
 from tallygate.core.plans import WINDOWS, Limit, Plan
 from tests.stage_tables import NAMES, Clients
@@ -95,3 +96,13 @@ def test_what_changes_of_a_plan_is_recorded_and_what_stays_is_not(clients: Clien
     assert last.before is not None
     assert last.after is not None
     assert (last.before["limits"][0]["quota"], last.after["limits"][0]["quota"]) == (10, 20)
+
+
+def test_a_plan_of_a_version_that_knows_more_is_no_plan() -> None:
+    row = plan_row(Plan("pro", (Limit("key", 10, "day"),)))
+    assert plan_of(row) == Plan("pro", (Limit("key", 10, "day"),))
+    with pytest.raises(ValueError, match="what is not known: credits"):
+        plan_of({**row, "credits": {"N": "7"}})
+    limit = {**row["limits"]["L"][0]["M"], "carry": {"BOOL": True}}
+    with pytest.raises(ValueError, match="what is not known: carry"):
+        plan_of({**row, "limits": {"L": [{"M": limit}]}})

@@ -46,7 +46,7 @@ def test_the_older_fields_tell_the_tightest_limit() -> None:
 
 
 def test_the_older_fields_tell_no_limit_that_only_warns_nor_a_burst() -> None:
-    soft = Checked(Limit("ip", 10, "day", soft=True), 13, DAY_S * 1000, MIDNIGHT, exceeded=True)
+    soft = Checked(Limit("ip", 10, "day", soft=True), 13, DAY_S * 1000, MIDNIGHT, opens_ms=MIDNIGHT, exceeded=True)
     burst = Checked(Limit("ip", 5, "minute"), 1, 1000, NOW + 750)
     headers = rate_limit_headers(Decision((soft, burst, DAILY, MONTHLY)), NOW)
     assert headers["X-RateLimit-Limit"] == "2000"

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,6 +116,20 @@ def test_a_plan_that_is_missing_is_an_error(gate: FakeGate, log: io.StringIO) ->
     module.handler(authorizer_event(), None)
     logged = json.loads(log.getvalue())
     assert (logged["level"], logged["plan"]) == ("ERROR", "the anonymous plan")
+
+
+def test_what_a_plan_in_shadow_would_refuse_is_a_metric_and_goes_through(
+    gate: FakeGate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate.plans["anonymous"] = replace(gate.plans["anonymous"], shadow=True)
+    gate.rows["ip#203.0.113.7"] = (published(200),)
+    answer = module.handler(authorizer_event(), None)
+    decision = verdict_of(answer["context"]["tallygate"]).decision
+    assert (decision.allowed, decision.would) == (True, "quota")
+    assert lines(capsys) == [], "whoever answers the call prints its line"
+    module.handler(authorizer_event(at_ms=NOW + 20_000), None)
+    [metrics] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert (sum(metrics["Admitted"]), sum(metrics["WouldRefuse"])) == (2, 2)
 
 
 def test_decisions_are_gathered_into_one_line_of_metrics(gate: FakeGate, capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,6 +179,16 @@ def test_a_store_that_does_not_answer_is_left_alone_for_a_second() -> None:
     assert len(gate.asked) == 5
 
 
+def test_a_plan_in_shadow_denies_nobody_what_cannot_be_read() -> None:
+    gate = FakeGate(plans={"anonymous": replace(ANONYMOUS, on_unavailable="deny", shadow=True)})
+    caller = Caller(gate)
+    assert caller().decision.would is None
+    gate.is_down = True
+    blind = caller(at_ms=NOW + 60 * MINUTE)
+    assert (blind.decision.allowed, blind.decision.would, blind.shadow) == (True, "unavailable", True)
+    assert caller(keyed(), at_ms=NOW + 61 * MINUTE).decision.allowed, "nor those who might be on it"
+
+
 def test_plans_outlive_an_outage() -> None:
     gate = FakeGate(plans={"anonymous": replace(ANONYMOUS, on_unavailable="deny")})
     caller = Caller(gate)
