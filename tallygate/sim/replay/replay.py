@@ -2,70 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from heapq import nlargest
 
 from tallygate.core.names import Kind
-from tallygate.core.plans import COUNTED_WINDOWS, WINDOWS, Limit, Plan
+from tallygate.core.plans import COUNTED_WINDOWS, Limit, Plan
 from tallygate.sim.replay.callers import MOST_IN_MEMORY, Callers, Record
 from tallygate.sim.replay.charging import Charge
 from tallygate.sim.replay.delayed import FOLLOWED_FROM_PERCENT, Decides, Used
-from tallygate.sim.replay.exact import (
-    BURSTS,
-    CALLS,
-    EARLY,
-    EXACTLY_REFUSED,
-    FIRST_MS,
-    HEAD_FIELDS,
-    OFFERED_FIELDS,
-    OVER,
-    REFUSED,
-    Calendar,
-    Gauge,
-    fields,
-)
-from tallygate.sim.replay.findings import CallerFinding, Hour, KindFinding, LimitFinding, PlanFindings
-from tallygate.sim.replay.quotas import Spread
+from tallygate.sim.replay.exact import BURSTS, EARLY, EXACTLY_REFUSED, FIRST_MS, OVER, REFUSED, Calendar, Gauge, fields
+from tallygate.sim.replay.findings import CallerFinding, Hour, KindFinding, PlanFindings
+from tallygate.sim.replay.groups import Group, LimitCount, limit_finding
 
-
-@dataclass(slots=True)
-class _Count:
-    """What one limit did so far."""
-
-    limit: Limit
-    refused: int = 0
-    exactly_refused: int = 0
-    first_ms: int | None = None
-    over: int = 0
-    worst: int = 0
-    worst_value: str = ""
-
-
-@dataclass(slots=True)
-class _Kind:
-    """Callers of one kind, the gauges of their limits, and how their calls are spread."""
-
-    kind: Kind
-    callers: Callers
-    gauges: list[tuple[Gauge, _Count]]
-    by_window: list[Counter[int]] = field(default_factory=lambda: [Counter() for _ in WINDOWS])
-
-    def offer(self, record: Record, starts: list[int]) -> None:
-        """Count a call in its windows, whatever becomes of it."""
-        record[CALLS] += 1
-        at = HEAD_FIELDS
-        for window, start_ms in enumerate(starts):
-            if record[at] != start_ms:
-                if record[at + 1]:
-                    self.by_window[window][record[at + 1]] += 1
-                record[at], record[at + 1] = start_ms, 0
-            record[at + 1] += 1
-            if record[at + 1] > record[at + 2]:
-                record[at + 2] = record[at + 1]
-            at += OFFERED_FIELDS
-
-
-Owner = tuple[_Kind, str, Record]
+Owner = tuple[Group, str, Record]
 Refusing = Mapping[str, Limit]
 """The limits that refuse a call, by name."""
 
@@ -80,19 +27,19 @@ class Replay:
         self.left_out = 0
         self._delayed = delayed
         self._calendar = Calendar()
-        self._counts = [_Count(limit) for limit in plan.limits]
-        self._kinds = {
-            kind: self._kind(kind, most_in_memory) for kind in dict.fromkeys(each.per for each in plan.limits)
+        self._counts = [LimitCount(limit) for limit in plan.limits]
+        self._groups = {
+            kind: self._group(kind, most_in_memory) for kind in dict.fromkeys(each.per for each in plan.limits)
         }
-        self._bursts: dict[Kind, _Count] = {}
+        self._bursts: dict[Kind, LimitCount] = {}
         self._hours: dict[int, list[int]] = {}
         self._calls = self._refused = self._exactly_refused = self._over = self._early = self._unfollowed = 0
         self._first_ms: int | None = None
 
-    def _kind(self, kind: Kind, most_in_memory: int) -> _Kind:
+    def _group(self, kind: Kind, most_in_memory: int) -> Group:
         counts = [count for count in self._counts if count.limit.per == kind]
         gauges = [(Gauge(count.limit, place, self._calendar), count) for place, count in enumerate(counts)]
-        return _Kind(kind, Callers(fields(len(gauges)), most_in_memory), gauges)
+        return Group(kind, Callers(fields(len(gauges)), most_in_memory), gauges)
 
     def call(self, at_ms: int, region: str, charge: Charge) -> bool:
         """Decide on one call, charged to the identifiers of `charge`; whether it is admitted."""
@@ -101,13 +48,13 @@ class Replay:
         self._calls += 1
         owners: list[Owner] = []
         for name, value in charge:
-            kind = self._kinds.get(name)
-            if kind is not None:
-                record = kind.callers.of(value)
-                kind.offer(record, starts)
-                for gauge, _ in kind.gauges:
+            group = self._groups.get(name)
+            if group is not None:
+                record = group.callers.of(value)
+                group.offer(record, starts)
+                for gauge, _ in group.gauges:
                     gauge.turn(record)
-                owners.append((kind, value, record))
+                owners.append((group, value, record))
         hour = self._hours.get(starts[1])
         if hour is None:
             hour = self._hours[starts[1]] = [0, 0, 0]
@@ -126,17 +73,17 @@ class Replay:
     def _decide_exactly(self, at_ms: int, owners: Iterable[Owner]) -> bool:
         """Hold the call to exact counts, beside what is done about it; whether it is refused."""
         refused = False
-        for kind, _, record in owners:
+        for group, _, record in owners:
             own = False
-            for gauge, count in kind.gauges:
+            for gauge, count in group.gauges:
                 if not gauge.limit.soft and gauge.used_exactly(record, at_ms) >= gauge.quota:
                     count.exactly_refused += 1
                     own = True
             record[EXACTLY_REFUSED] += own
             refused |= own
         if not refused:
-            for kind, _, record in owners:
-                for gauge, _ in kind.gauges:
+            for group, _, record in owners:
+                for gauge, _ in group.gauges:
                     record[gauge.exact] += 1
         self._exactly_refused += refused
         return refused
@@ -147,15 +94,15 @@ class Replay:
         """The limits that refuse the call."""
         followed: list[tuple[Kind, str]] = []
         unfollowed = False
-        for kind, value, record in owners:
-            if delayed.is_followed(kind.kind, value) or (
-                self._is_near(kind, record, at_ms)
-                and delayed.follow(kind.kind, value, self._used_before(kind, record, at_ms), at_ms)
+        for group, value, record in owners:
+            if delayed.is_followed(group.kind, value) or (
+                self._is_near(group, record, at_ms)
+                and delayed.follow(group.kind, value, self._used_before(group, record, at_ms), at_ms)
             ):
-                followed.append((kind.kind, value))
-            elif self._is_near(kind, record, at_ms):
+                followed.append((group.kind, value))
+            elif self._is_near(group, record, at_ms):
                 unfollowed = True
-                refusing = {name: limit for name, limit in used_up.items() if limit.per == kind.kind}
+                refusing = {name: limit for name, limit in used_up.items() if limit.per == group.kind}
                 if refusing:
                     self._unfollowed += 1
                     return refusing
@@ -165,17 +112,17 @@ class Replay:
         decision = delayed.call(at_ms, region, tuple(followed))
         return {checked.limit.name: checked.limit for checked in decision.limits if checked.refuses}
 
-    def _is_near(self, kind: _Kind, record: Record, at_ms: int) -> bool:
+    def _is_near(self, group: Group, record: Record, at_ms: int) -> bool:
         """Whether this call may take its caller to the first mark of a limit. A burst may come from anybody."""
         return self.plan.burst is not None or any(
-            (gauge.used(record, at_ms) + 1) * 100 >= gauge.quota * FOLLOWED_FROM_PERCENT for gauge, _ in kind.gauges
+            (gauge.used(record, at_ms) + 1) * 100 >= gauge.quota * FOLLOWED_FROM_PERCENT for gauge, _ in group.gauges
         )
 
-    def _used_before(self, kind: _Kind, record: Record, at_ms: int) -> list[Used]:
+    def _used_before(self, group: Group, record: Record, at_ms: int) -> list[Used]:
         """What the caller used of the current windows, and of those before that still weigh: each unit once, at the
         start of the longest window that holds it but no shorter one."""
         used: list[Used] = []
-        for gauge, _ in sorted(kind.gauges, key=lambda entry: entry[0].window):
+        for gauge, _ in sorted(group.gauges, key=lambda entry: entry[0].window):
             if gauge.limit.window in COUNTED_WINDOWS:
                 start_ms, before_ms = record[gauge.start], self._calendar.before_ms[gauge.window]
                 known = sum(units for then_ms, units in used if then_ms >= start_ms)
@@ -193,19 +140,19 @@ class Replay:
         bursts = {limit.per: limit for name, limit in refusing.items() if name not in in_plan}
         early = not used_up and not bursts
         self._early += early
-        for kind, _, record in owners:
+        for group, _, record in owners:
             own = False
-            for gauge, count in kind.gauges:
+            for gauge, count in group.gauges:
                 if gauge.limit.name in refusing:
                     own = True
                     record[gauge.refused] += 1
                     count.refused += 1
                     if count.first_ms is None:
                         count.first_ms = at_ms
-            if kind.kind in bursts:
+            if group.kind in bursts:
                 own = True
                 record[BURSTS] += 1
-                count = self._bursts.setdefault(kind.kind, _Count(bursts[kind.kind]))
+                count = self._bursts.setdefault(group.kind, LimitCount(bursts[group.kind]))
                 count.refused += 1
                 count.first_ms = at_ms if count.first_ms is None else count.first_ms
             if own:
@@ -216,9 +163,9 @@ class Replay:
 
     def _admit(self, at_ms: int, owners: Iterable[Owner], used_up: Refusing) -> None:
         self._over += bool(used_up)
-        for kind, value, record in owners:
+        for group, value, record in owners:
             own = False
-            for gauge, count in kind.gauges:
+            for gauge, count in group.gauges:
                 record[gauge.delayed] += 1
                 beyond = gauge.used(record, at_ms) - gauge.quota
                 if beyond > 0:
@@ -228,30 +175,17 @@ class Replay:
                         count.worst, count.worst_value = beyond, value
             record[OVER] += own
 
-    # --- what came out ---
-
     def findings(self, most_shown: int) -> PlanFindings:
         """What came out so far, with the `most_shown` callers who were refused most often."""
         kinds: list[KindFinding] = []
         top: list[CallerFinding] = []
         callers_refused: Counter[str] = Counter()
-        bursty: Counter[Kind] = Counter()
-        for kind in self._kinds.values():
-            spreads = [Spread(counted.copy()) for counted in kind.by_window]
-            refused = 0
-            for _, record in kind.callers:
-                refused += record[REFUSED] > 0
-                callers_refused.update(gauge.limit.name for gauge, _ in kind.gauges if record[gauge.refused])
-                bursty[kind.kind] += record[BURSTS] > 0
-                for window, spread in enumerate(spreads):
-                    at = HEAD_FIELDS + OFFERED_FIELDS * window
-                    spread.by_window[record[at + 1]] += 1
-                    spread.by_peak[record[at + 2]] += 1
-            calls = sum(number * windows for number, windows in spreads[-1].by_window.items())
-            quotas = {window: spread.quotas() for window, spread in zip(WINDOWS, spreads, strict=True)}
-            curves = {window: spread.curve() for window, spread in zip(WINDOWS, spreads, strict=True)}
-            kinds.append(KindFinding(kind.kind, len(kind.callers), refused, calls, quotas, curves))
-            top += _top(kind, most_shown)
+        bursts: dict[Kind, int] = {}
+        for group in self._groups.values():
+            found, by_limit, bursts[group.kind] = group.finding()
+            kinds.append(found)
+            top += group.top(most_shown)
+            callers_refused += by_limit
         top.sort(key=lambda caller: (-caller.refused, caller.kind, caller.value))
         return PlanFindings(
             plan=self.plan,
@@ -263,8 +197,8 @@ class Replay:
             over=self._over,
             early=self._early,
             unfollowed=self._unfollowed,
-            limits=[_limit(count, callers_refused[count.limit.name]) for count in self._counts]
-            + [_limit(count, bursty[kind]) for kind, count in self._bursts.items()],
+            limits=[limit_finding(count, callers_refused[count.limit.name]) for count in self._counts]
+            + [limit_finding(count, bursts[kind]) for kind, count in self._bursts.items()],
             kinds=kinds,
             top=top[:most_shown],
             hours=[Hour(at_ms, *counted) for at_ms, counted in sorted(self._hours.items())],
@@ -275,40 +209,7 @@ def _used_up(at_ms: int, owners: Iterable[Owner]) -> dict[str, Limit]:
     """The limits of which the call's owners have used all, of what was let through."""
     return {
         gauge.limit.name: gauge.limit
-        for kind, _, record in owners
-        for gauge, _ in kind.gauges
+        for group, _, record in owners
+        for gauge, _ in group.gauges
         if not gauge.limit.soft and gauge.used(record, at_ms) >= gauge.quota
     }
-
-
-def _limit(count: _Count, callers_refused: int) -> LimitFinding:
-    return LimitFinding(
-        limit=count.limit,
-        refused=count.refused,
-        exactly_refused=count.exactly_refused,
-        callers_refused=callers_refused,
-        first_refused_ms=count.first_ms,
-        over=count.over,
-        worst=count.worst,
-        worst_value=count.worst_value,
-    )
-
-
-def _top(kind: _Kind, most_shown: int) -> list[CallerFinding]:
-    most = nlargest(most_shown, ((record[REFUSED], value) for value, record in kind.callers if record[REFUSED]))
-    found: list[CallerFinding] = []
-    for refused, value in most:
-        record = kind.callers.of(value)
-        found.append(
-            CallerFinding(
-                kind=kind.kind,
-                value=value,
-                calls=record[CALLS],
-                refused=refused,
-                exactly_refused=record[EXACTLY_REFUSED],
-                first_refused_ms=record[FIRST_MS],
-                over=record[OVER],
-                early=record[EARLY],
-            )
-        )
-    return found
