@@ -1,4 +1,4 @@
-"""Calls per second of real time that the traffic simulator runs: `python -m benchmarks.traffic [--calls N]`.
+"""Calls per second of one core that the traffic simulator runs: `python -m benchmarks.traffic [--calls N]`.
 
 Tallygate alone, one process: call by call, where each call is a decision, a line, and its part of a fold, and
 aggregated, where a caller's calls of one tick are simulated at once.
@@ -23,7 +23,7 @@ def main() -> None:
     calls = parser.parse_args().calls
     runs = [(name, Conditions(0, calls=calls)) for name in ONE_BY_ONE]
     runs += [(name, Conditions(0, aggregated=True, calls=calls * AS_MANY)) for name in AGGREGATED]
-    print("| scenario | | calls | calls a second of real time |")
+    print("| scenario | | calls | calls a second of one core |")
     print("|---|---|---|---|")
     for name, conditions in track(runs, "scenarios", transient=True):
         figures = run(SCENARIOS[name], conditions)

@@ -163,7 +163,7 @@ def _show(scenario: Scenario, document: dict[str, Any]) -> None:
     bounded = "" if bound is None else f" By rate and delays alone overshoot is at most {bound:.1f} %."
     console().print(
         f"{ours['calls']:,} calls of {ours['callers']:,} callers, {ours['callers_over_quota']:,} over their quota; "
-        f"seed {document['seed']}, {document['delays']} delays.{bounded} {ours['calls_per_second']:,} calls a "
-        "second of real time.\n",
+        f"seed {document['seed']}, {document['delays']} delays.{bounded} {ours['calls_per_second']:,} calls a second "
+        "of one core.\n",
         soft_wrap=True,
     )

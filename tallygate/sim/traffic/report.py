@@ -25,7 +25,8 @@ class Costs:
 
 @dataclass(slots=True)
 class Figures:
-    """One run. `series` is the watched caller's: second, offered, admitted."""
+    """One run. `seconds` of processor time are what it took; `series` is the watched caller's: second, offered,
+    admitted."""
 
     calls: int
     admitted: int
@@ -36,7 +37,7 @@ class Figures:
 
     @property
     def calls_per_second(self) -> float:
-        """Of real time."""
+        """Of one core."""
         return self.calls / self.seconds if self.seconds else 0.0
 
     def document(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def without_cycles() -> Iterator[None]:
 @without_cycles()
 def run(scenario: Scenario, conditions: Conditions, progress: Callable[[int], None] = lambda calls: None) -> Figures:
     """Run a scenario. `progress` hears of calls as they are done."""
-    began = time.perf_counter()
+    began = time.process_time()
     setup = replace(scenario.setup, delays=conditions.delays, tuning=conditions.tuning, naive=conditions.naive)
     groups = scenario.groups(aggregated=conditions.aggregated)
     seconds = max(callers.seconds for callers in groups)
@@ -87,7 +87,7 @@ def run(scenario: Scenario, conditions: Conditions, progress: Callable[[int], No
     progress(calls - heard)
     world.finish(world.now_ms + setup.delays.longest_ms + setup.delays.collect_ms)
     tallied = truth.finish()
-    return Figures(calls, admitted, time.perf_counter() - began, tallied, costs_of(world), truth.series.points)
+    return Figures(calls, admitted, time.process_time() - began, tallied, costs_of(world), truth.series.points)
 
 
 def _one_by_one(world: World, calls: Iterable[Call], truth: Truth) -> Iterator[tuple[int, int]]:
