@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tallygate.core.names import Kind
-from tallygate.core.plans import Limit, Plan
+from tallygate.core.plans import COUNTED_WINDOWS, Limit, Plan
 from tallygate.demo.calls import Call
 from tallygate.demo.keys import DemoKey
 from tallygate.demo.sender import Answer
@@ -178,9 +178,14 @@ def _in_turn(left: dict[Call, int]) -> Iterator[Call]:
 
 
 def _smallest(plan: Plan, kind: Kind) -> Limit | None:
-    """The limit that is spent first, if it is small enough to be."""
-    limits = [limit for limit in plan.limits if limit.per == kind and limit.quota <= MOST_CALLS]
-    return min(limits, key=lambda limit: limit.quota, default=None)
+    """The limit that is spent first, if it is small enough to be, refuses, and is counted from its window's start."""
+    limits = [
+        limit
+        for limit in plan.limits
+        if limit.per == kind and limit.window in COUNTED_WINDOWS and not (limit.soft or limit.rolling or plan.shadow)
+    ]
+    smallest = min(limits, key=lambda limit: limit.quota, default=None)
+    return smallest if smallest is not None and smallest.quota <= MOST_CALLS else None
 
 
 def _remaining(answer: Answer, limit: Limit) -> int | None:

@@ -256,3 +256,4 @@ def test_a_quota_by_the_minute_has_nothing_to_reset(tmp_path: Path, operator: Op
     operator.json("plans", "apply")
     result = operator.run("quota", "top-up", "key", key, "5")
     assert result.stderr == "Error: plan pro limits by the minute only: nobody counts it, and it is soon over\n"
+    assert operator.run("quota", "reset", "key", key).stderr == result.stderr
