@@ -53,6 +53,7 @@ RELIED_ON: Final[dict[str, str | None]] = {
     "services.cloudwatch_logs:_put_subscription_filter": "data",
     "services.dynamodb:_apply_replica_updates": "name table updates",
     "services.dynamodb:_put_item": "data",
+    "services.dynamodb:_query": "data",
     "services.dynamodb:_tables": None,
     "services.dynamodb:_transact_write_items": "data",
     "services.dynamodb:_update_continuous_backups": "data",

@@ -247,6 +247,11 @@ class World:
         """What went wrong as ordered."""
         return FaultProgress(**self._emulator.ask("GET", "/_tallygate/faults"))
 
+    def queries_of_gate(self, region: str) -> int:
+        """How many Queries the gate's replica in `region` has answered."""
+        counts: Mapping[str, int] = self._emulator.ask("GET", "/_tallygate/queries")
+        return counts.get(f"{region}/{self.names.gate_table}", 0)
+
     def stop(self) -> None:
         """Ends the emulator, its workers and everything in it. May be called again."""
         self._emulator.stop()

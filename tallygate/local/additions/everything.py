@@ -12,6 +12,7 @@ from tallygate.local.additions import (
     http_api,
     iam_routes,
     log_delivery,
+    queries,
     stream_mapping,
     tables,
     workers,
@@ -24,13 +25,15 @@ class Additions:
     delivery: log_delivery.LogDelivery
     mappings: stream_mapping.StreamMappings
     faults: faults.Faults
+    queries: queries.Queries
 
     def answer(self, method: str, path: str, body: bytes = b"") -> dict[str, Any] | None:
         """Answers the emulator's own routes; None for any other. `GET /_tallygate/progress`: events not yet delivered,
         then records not yet processed. Read in this order, zeros in both mean that every line printed before the call
         has been consumed. `POST /_tallygate/flush` does not wait for any window to end; its answer is the same. `POST
         /_tallygate/warm` starts a worker of every function. `POST /_tallygate/faults` takes a list of orders for what
-        shall go wrong, `DELETE` cancels them, `GET` tells what has happened."""
+        shall go wrong, `DELETE` cancels them, `GET` tells what has happened. `GET /_tallygate/queries` tells how many
+        Queries each table answered."""
         match method, path:
             case "POST", "/_tallygate/warm":
                 return {"errors": workers.warm()}
@@ -40,6 +43,8 @@ class Additions:
                 for order in json.loads(body) if method == "POST" else ():
                     self.faults.order(order)
                 return self.faults.progress()
+            case "GET", "/_tallygate/queries":
+                return self.queries.progress()
             case "POST", "/_tallygate/flush":
                 self.mappings.flush()
                 self.delivery.flush()
@@ -58,6 +63,7 @@ def install(delivery_window_seconds: float, longest_batching_window_seconds: flo
         log_delivery.LogDelivery(delivery_window_seconds),
         mappings,
         faults.Faults(mappings),
+        queries.Queries(),
     )
     additions.delivery.on_delivered = additions.mappings.wake
     workers.install(additions.pool)
@@ -69,4 +75,5 @@ def install(delivery_window_seconds: float, longest_batching_window_seconds: flo
     http_api.install()
     iam_routes.install()
     faults.install(additions.faults)
+    queries.install(additions.queries)
     return additions
