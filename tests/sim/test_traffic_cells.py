@@ -18,16 +18,10 @@ from tallygate.sim.traffic.scenarios import SCENARIOS, Scenario
 from tallygate.sim.traffic.setup import (
     REGIONS,
     START_MS,
-    Fault,
-    HomeLost,
-    Partitioned,
-    RegionLost,
-    Replayed,
     Setup,
     one_home,
 )
-
-HOME, IRELAND, SYDNEY = REGIONS[:3]
+from tests.sim.traffic_faults import FAULTS, HOME, IRELAND
 
 
 def spread(name: str, *shape: Stretch, quotas: range) -> Scenario:
@@ -61,15 +55,6 @@ def test_both_ways_agree(scenario: Scenario, naive: bool) -> None:
     assert aggregated["admitted"] == pytest.approx(one_by_one["admitted"], rel=0.04)
     for cost in ("replicated_writes", "tally_writes", "reads"):
         assert aggregated[cost] == pytest.approx(one_by_one[cost], rel=0.2)
-
-
-FAULTS: dict[str, tuple[Fault, ...]] = {
-    "none": (),
-    "a home lost": (HomeLost(HOME, START_MS + 10_000, START_MS + 40_000),),
-    "a region lost": (RegionLost(IRELAND, START_MS + 10_000, START_MS + 40_000),),
-    "a partition": (Partitioned(SYDNEY, START_MS + 10_000, START_MS + 40_000),),
-    "a replay storm": (Replayed(HOME, START_MS + 50_000, 40_000, times=5),),
-}
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -17,13 +17,12 @@ from tallygate.sim.traffic.setup import (
     HomeLost,
     Partitioned,
     RegionLost,
-    Replayed,
     Setup,
     one_home,
 )
 from tallygate.sim.traffic.world import Call, World
+from tests.sim.traffic_faults import FAULTS, HOME, IRELAND, SYDNEY
 
-HOME, IRELAND, SYDNEY = REGIONS[:3]
 MINUTE_MS = 60_000
 
 
@@ -71,15 +70,6 @@ def test_the_clock_does_not_go_back() -> None:
     world.call(Call(START_MS + 10, HOME, (("ip", "203.0.113.7"),), plan(10)))
     with pytest.raises(ValueError, match="does not go back"):
         world.call(Call(START_MS + 9, HOME, (("ip", "203.0.113.7"),), plan(10)))
-
-
-FAULTS: dict[str, tuple[Fault, ...]] = {
-    "none": (),
-    "a home lost": (HomeLost(HOME, START_MS + 10_000, START_MS + 40_000),),
-    "a region lost": (RegionLost(IRELAND, START_MS + 10_000, START_MS + 40_000),),
-    "a partition": (Partitioned(SYDNEY, START_MS + 10_000, START_MS + 40_000),),
-    "a replay storm": (Replayed(HOME, START_MS + 50_000, 40_000, times=5),),
-}
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -1,6 +1,7 @@
 """What lies between a line and its count: log streams, the stream of each home, flushes, replication, and all that goes
 wrong with them; on a virtual clock. Who calls, and who decides, is not known here."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from heapq import heappop, heappush
 from random import Random
@@ -12,7 +13,7 @@ from tallygate.sim.traffic.replicas import RegionGate, Replicas
 from tallygate.sim.traffic.setup import HomeLost, Partitioned, RegionLost, Replayed, Setup
 
 
-class Pipeline:
+class Pipeline(ABC):
     """All homes and the gate. `homes` hold the tallies, `gates` tell the reads, `replicas` the replicated writes."""
 
     def __init__(self, setup: Setup, seed: int) -> None:
@@ -37,9 +38,9 @@ class Pipeline:
                     self._at(fault.at_ms, self._replay, fault)
 
     @property
+    @abstractmethod
     def containers_started(self) -> int:
         """How many containers there were, in all regions."""
-        raise NotImplementedError
 
     def finish(self, at_ms: int) -> None:
         """Advance the clock to `at_ms`, never back: all that is due by then happens."""
@@ -94,31 +95,20 @@ class Pipeline:
     # --- what goes wrong ---
 
     def _home_back_ms(self, home: str) -> int:
-        return max(
-            (
-                fault.to_ms
-                for fault in self.setup.faults
-                if isinstance(fault, HomeLost) and fault.home == home and fault.from_ms <= self.now_ms < fault.to_ms
-            ),
-            default=0,
-        )
+        """When a home that is lost now will be back; 0 when it is not lost."""
+        lost = [fault for fault in self.setup.faults if isinstance(fault, HomeLost) and fault.home == home]
+        return max((fault.to_ms for fault in lost if fault.from_ms <= self.now_ms < fault.to_ms), default=0)
 
     def _region_back_ms(self, region: str) -> int:
-        return max(
-            (
-                fault.to_ms
-                for fault in self.setup.faults
-                if isinstance(fault, RegionLost)
-                and fault.region == region
-                and fault.from_ms <= self.now_ms < fault.to_ms
-            ),
-            default=0,
-        )
+        """The same of a region."""
+        lost = [fault for fault in self.setup.faults if isinstance(fault, RegionLost) and fault.region == region]
+        return max((fault.to_ms for fault in lost if fault.from_ms <= self.now_ms < fault.to_ms), default=0)
 
     def _lose(self, region: str) -> None:
         self._forget(region)
         self._serve()
 
+    @abstractmethod
     def _forget(self, region: str) -> None:
         """What the containers of a region knew is gone."""
 
