@@ -56,7 +56,7 @@ class OpsStack(Stack):
             },
             may=[
                 _on(gate, f"{names.KEYS_PREFIX}*", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-                _on(gate, names.PLANS_PK, "dynamodb:Query"),
+                _on(gate, names.PLANS_PK, "dynamodb:GetItem"),
                 iam.PolicyStatement(
                     actions=["dynamodb:Query", "dynamodb:Scan"], resources=[f"{gate}/index/{names.OWNER_INDEX}"]
                 ),

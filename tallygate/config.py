@@ -25,6 +25,8 @@ MAX_STAGE_CHARS: Final = 12
 """The longest name made of both is a role's (`<service>-<stage>-ap-southeast-2-log-consumer`); IAM allows 64 there."""
 MAX_QUOTA: Final = 10**15
 """Far from the 38 digits of a DynamoDB number, and exact in a JSON reader that keeps numbers as doubles."""
+MAX_PLANS: Final = 40
+"""A change of all of them to others, with its records, is one transaction of at most 100 writes."""
 KEYED_KINDS: Final[tuple[Kind, ...]] = ("key",)
 ANONYMOUS_KINDS: Final[tuple[Kind, ...]] = ("ip", "ref")
 
@@ -158,6 +160,8 @@ def _plans(fields: Table) -> tuple[Plan, ...]:
     if len(anonymous) != 1:
         found = f"found {', '.join(anonymous) or 'none'}"
         fields.problems.add(fields.key, f"{found} with anonymous = true, allowed is exactly one such plan")
+    if len(plans) > MAX_PLANS:
+        fields.problems.add(fields.key, f"found {len(plans)} plans, allowed are at most {MAX_PLANS}")
     return tuple(plans)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tallygate.config import MAX_QUOTA, Config, ConfigError, load
+from tallygate.config import MAX_PLANS, MAX_QUOTA, Config, ConfigError, load
 from tallygate.core.plans import Limit, Plan
 from tallygate.resources import Names
 
@@ -257,6 +257,13 @@ def test_a_wrong_setting_of_the_service(file: Path, setting: str, value: str, sa
 )
 def test_a_wrong_plan(file: Path, plan: str, said: str) -> None:
     assert said in problems(file, written(plans=plan))[0]
+
+
+def test_there_is_an_end_to_plans(file: Path) -> None:
+    plans = "".join(f"[plans.p{number}]\nlimits = []\n" for number in range(MAX_PLANS))
+    assert problems(file, written(plans=plans)) == [
+        f"plans: found {MAX_PLANS + 1} plans, allowed are at most {MAX_PLANS}"
+    ]
 
 
 def test_the_anonymous_plan_cannot_limit_keys(file: Path) -> None:

@@ -4,7 +4,7 @@ consistent (half the price, and the replica is behind anyway)."""
 from collections.abc import Collection
 
 from tallygate.aws.dynamodb_http import Answer, Operation, Sends
-from tallygate.aws.gate_rows import Row, address_rule, partition_of, plan_of
+from tallygate.aws.gate_rows import Row, address_rule, partition_of, plan_of, plan_rows
 from tallygate.core import names
 from tallygate.core.addresses import NO_RULES, AddressRule, AddressRules
 from tallygate.core.gate import Partition, ReadFailure, Reading
@@ -62,7 +62,7 @@ def _partition(answer: Answer, now_ms: int) -> Partition | ReadFailure:
     try:
         return partition_of(answer["Items"], now_ms)
     except (KeyError, TypeError, ValueError) as error:
-        return ReadFailure(f"a row makes no sense: {type(error).__name__}: {error}", may_pass=False)
+        return _nonsense("a row", error)
 
 
 def _plans_and_rules(answer: Answer, failures: list[ReadFailure]) -> tuple[dict[str, Plan] | None, AddressRules]:
@@ -75,17 +75,19 @@ def _plans_and_rules(answer: Answer, failures: list[ReadFailure]) -> tuple[dict[
     rules: list[AddressRule] = []
     rows: list[Row] = answer.get("Items", [])
     for row in rows:
-        what = "plan"
-        try:
-            if row[names.SK]["S"].startswith(names.RULE_SK):
-                what = "rule on addresses"
+        if names.PLANS in row:
+            for name, fields in plan_rows(row).items():
+                try:
+                    plans[name] = plan_of(name, fields)
+                except (KeyError, TypeError, ValueError) as error:
+                    failures.append(_nonsense(f"plan {name}", error))
+        else:
+            try:
                 rules.append(address_rule(row))
-            else:
-                plan = plan_of(row)
-                plans[plan.name] = plan
-        except (KeyError, TypeError, ValueError) as error:
-            failures.append(ReadFailure(f"a {what} makes no sense: {type(error).__name__}: {error}", may_pass=False))
-    anonymous = sorted(plan.name for plan in plans.values() if plan.anonymous)
-    if len(anonymous) > 1:
-        failures.append(ReadFailure(f"more than one anonymous plan: {', '.join(anonymous)}", may_pass=False))
+            except (KeyError, TypeError, ValueError) as error:
+                failures.append(_nonsense("a rule on addresses", error))
     return plans, AddressRules(rules)
+
+
+def _nonsense(what: str, error: Exception) -> ReadFailure:
+    return ReadFailure(f"{what} makes no sense: {type(error).__name__}: {error}", may_pass=False)

@@ -111,14 +111,19 @@ def adjustments_of(row: Row) -> Adjustments:
     return Adjustments(bases, extras)
 
 
-def plan_of(row: Row) -> Plan:
-    """A plan from its row. ValueError when it asks for something that is not known here: half a plan is no plan."""
+def plan_rows(row: Row) -> Mapping[str, Row]:
+    """What the item of all plans says of each, by name."""
+    return {name: plan["M"] for name, plan in _map(row, names.PLANS).items()}
+
+
+def plan_of(name: str, row: Row) -> Plan:
+    """The plan `name`. ValueError when it asks for something that is not known here: half a plan is no plan."""
     _only(row, _PLAN_ATTRIBUTES)
     on_unavailable = row[names.PLAN_ON_UNAVAILABLE]["S"]
     if on_unavailable not in ON_UNAVAILABLE:
         raise ValueError(f"{names.PLAN_ON_UNAVAILABLE} {on_unavailable}")
     return Plan(
-        row[names.SK]["S"],
+        name,
         tuple(_limit(limit["M"]) for limit in row[names.PLAN_LIMITS]["L"]),
         row[names.PLAN_ANONYMOUS]["BOOL"],
         on_unavailable,
@@ -144,8 +149,6 @@ def _only(row: Row, known: frozenset[str]) -> None:
 
 _PLAN_ATTRIBUTES: Final = frozenset(
     {
-        names.PK,
-        names.SK,
         names.PLAN_LIMITS,
         names.PLAN_ANONYMOUS,
         names.PLAN_ON_UNAVAILABLE,

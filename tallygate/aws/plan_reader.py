@@ -1,15 +1,22 @@
-"""The plans in force, as the gate has them: a handful of items under one partition key."""
+"""The plans in force, as the gate has them: one item, so that whoever reads them, wherever, has them as they were
+applied together."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tallygate.aws.gate_rows import plan_of
+from tallygate.aws.gate_rows import plan_of, plan_rows
+from tallygate.aws.rows import Attributes, Row, number
 from tallygate.core import names
 from tallygate.core.plans import Plan
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+
+class InForce(NamedTuple):
+    """The plans that callers are held to, by name. `revision` grows with each change, and is 0 before the first."""
+
+    plans: tuple[Plan, ...]
+    revision: int
 
 
 class PlanReader:
@@ -19,17 +26,16 @@ class PlanReader:
         self._client = client
         self._table = table
 
-    def plans(self) -> list[Plan]:
-        """The plans in force, by name. ValueError for one that asks for what is not known here."""
-        return [plan_of(row) for row in self._rows()]
+    def in_force(self) -> InForce:
+        """The plans as they are. ValueError for one that asks for what is not known here."""
+        row = self._row()
+        plans = (plan_of(name, fields) for name, fields in sorted(plan_rows(row).items()))
+        return InForce(tuple(plans), number(row, names.PLANS_REVISION))
 
-    def _rows(self) -> "Iterator[dict[str, AttributeValueTypeDef]]":
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="#pk = :plans AND #sk >= :first",
-            ExpressionAttributeNames={"#pk": names.PK, "#sk": names.SK},
-            ExpressionAttributeValues={":plans": {"S": names.PLANS_PK}, ":first": {"S": names.PLAN_SK_FIRST}},
-            ConsistentRead=True,
-        )
-        for page in pages:
-            yield from page["Items"]
+    def plans(self) -> list[Plan]:
+        """See in_force."""
+        return list(self.in_force().plans)
+
+    def _row(self) -> Row:
+        key: Attributes = {names.PK: {"S": names.PLANS_PK}, names.SK: {"S": names.PLANS_SK}}
+        return self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})

@@ -1,51 +1,72 @@
-"""Plans in the gate, written in the administrative region only: a handful of items under one partition key."""
+"""Applying plans: they are written in the administrative region only, all at once."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tallygate.aws.audit_log import AuditLog, transact
+from tallygate.aws.audit_log import AuditLog, ConflictError, RefusedWriteError, transact
+from tallygate.aws.gate_rows import plan_rows
 from tallygate.aws.plan_reader import PlanReader
-from tallygate.aws.rows import Attributes
+from tallygate.aws.rows import Attributes, Row, number
 from tallygate.core import names
 from tallygate.core.audit import Change
 from tallygate.core.plans import Plan
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+
+class StalePlansError(Exception):
+    """Somebody else applied plans meanwhile; nothing was written."""
 
 
 class PlanStore(PlanReader):
-    """The plans that callers are held to. `log` records each change, in one transaction with it; without one, changes
-    are not recorded. What AWS refuses is raised as it is (botocore.exceptions)."""
+    """The plans of a stage. `log` records each change, in one transaction with it; without one, changes are not
+    recorded. What AWS refuses is raised as it is (botocore.exceptions)."""
 
     def __init__(self, client: "DynamoDBClient", table: str, log: AuditLog | None = None) -> None:
         super().__init__(client, table)
         self._log = log
 
-    def apply(self, plans: Iterable[Plan]) -> None:
-        """Write `plans`; they hold in every region within 30 s. Others stay, since keys may be on them; an anonymous
-        one goes: no key is, and there must be one only."""
-        stored: dict[str, Any] = {row[names.SK]["S"]: row for row in self._rows()}
-        rows = {plan.name: plan_row(plan) for plan in plans}
-        for name, row in rows.items():
-            if stored.get(name) != row:
-                change = Change("plan.apply", f"plan#{name}", _document(stored.get(name)), _document(row))
-                self._write({"Put": {"TableName": self._table, "Item": row}}, change)
-        # After the writes, so that at no moment there is none.
-        for name, row in stored.items():
-            if row[names.PLAN_ANONYMOUS]["BOOL"] and name not in rows:
-                key = {name: row[name] for name in (names.PK, names.SK)}
-                change = Change("plan.remove", f"plan#{name}", _document(row), None)
-                self._write({"Delete": {"TableName": self._table, "Key": key}}, change)
+    def apply(self, plans: Iterable[Plan], revision: int | None = None) -> int:
+        """Let `plans`, and no others, hold: in every region within 30 s. Returns their revision. StalePlansError when
+        those in force are not of `revision` (any, without one)."""
+        stored = self._row()
+        found = number(stored, names.PLANS_REVISION)
+        row = plans_row(plans, found + 1)
+        changes = _changes(plan_rows(stored), plan_rows(row))
+        if revision not in (None, found):
+            raise StalePlansError
+        if not changes:
+            return found
+        now_ms = time.time_ns() // 1_000_000
+        records = [self._log.entry(change, now_ms) for change in changes] if self._log is not None else []
+        put: Any = {
+            "TableName": self._table,
+            "Item": row,
+            "ConditionExpression": "#v = :v" if found else "attribute_not_exists(#v)",
+            "ExpressionAttributeNames": {"#v": names.PLANS_REVISION},
+        }
+        if found:
+            put["ExpressionAttributeValues"] = {":v": stored[names.PLANS_REVISION]}
+        try:
+            transact(self._client, [{"Put": put}, *records])
+        except (RefusedWriteError, ConflictError) as error:
+            raise StalePlansError from error
+        return found + 1
 
-    def _write(self, write: "TransactWriteItemTypeDef", change: Change) -> None:
-        record = [self._log.entry(change, time.time_ns() // 1_000_000)] if self._log is not None else []
-        transact(self._client, [write, *record])
+
+def plans_row(plans: Iterable[Plan], revision: int) -> Attributes:
+    """The item of all plans."""
+    return {
+        names.PK: {"S": names.PLANS_PK},
+        names.SK: {"S": names.PLANS_SK},
+        names.PLANS: {"M": {plan.name: {"M": _plan_row(plan)} for plan in plans}},
+        names.PLANS_REVISION: {"N": str(revision)},
+    }
 
 
-def plan_row(plan: Plan) -> Attributes:
+def _plan_row(plan: Plan) -> Attributes:
     """A plan as it is stored. What only some plans say is left out of the others: a version that does not know it can
     read those."""
     limits: list[dict[str, Any]] = [
@@ -61,8 +82,6 @@ def plan_row(plan: Plan) -> Attributes:
         for limit in plan.limits
     ]
     return {
-        names.PK: {"S": names.PLANS_PK},
-        names.SK: {"S": plan.name},
         names.PLAN_LIMITS: {"L": limits},
         names.PLAN_ANONYMOUS: {"BOOL": plan.anonymous},
         names.PLAN_ON_UNAVAILABLE: {"S": plan.on_unavailable},
@@ -71,14 +90,18 @@ def plan_row(plan: Plan) -> Attributes:
     }
 
 
-def _document(row: Any) -> dict[str, Any] | None:
-    """A row as JSON values, whatever it holds; None for none."""
-    if row is None:
-        return None
-    return {name: _plain(value) for name, value in row.items() if name not in (names.PK, names.SK)}
+def _changes(before: Mapping[str, Row], after: Mapping[str, Row]) -> list[Change]:
+    """What is recorded, plan by plan. Rows are compared, whatever they hold: what no version here knows is replaced."""
+    changes = []
+    for name in sorted({*before, *after}):
+        was, new = (None if row is None else _plain({"M": row}) for row in (before.get(name), after.get(name)))
+        if was != new:
+            changes.append(Change("plan.remove" if new is None else "plan.apply", f"plan#{name}", was, new))
+    return changes
 
 
 def _plain(value: Any) -> Any:
+    """An attribute as a JSON value."""
     ((type, content),) = value.items()
     match type:
         case "N":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from tallygate.aws.audit_log import AuditLog
 from tallygate.aws.key_admin import key_admin
@@ -26,9 +27,11 @@ ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A stage of the service, and how to reach its tables. `region` is the one asked for with --region, if any."""
+    """A stage of the service, and how to reach its tables. `region` is the one asked for with --region, if any;
+    `wanted` the configuration whose plans may be applied: that of --config where it is named."""
 
     config: Config
+    wanted: Config
     names: Names
     region: str | None
     aws: Callable[[str, str], Any]
@@ -85,12 +88,19 @@ class Target:
 
 
 def target_options(command: Command) -> Command:
-    """The options that choose a target; the command gets it as `target`."""
+    """The options that choose a target; the command gets it as `target`. With an option `offline` that is given, it is
+    one that cannot be reached."""
 
     def with_target(
         *args: Any, stage: str, profile: str | None, region: str | None, config_path: Path, **kwargs: Any
     ) -> Any:
-        return command(*args, target=find_target(stage, profile, region, config_path), **kwargs)
+        source = click.get_current_context().get_parameter_source("config_path")
+        is_named = source is not None and source != ParameterSource.DEFAULT
+        if kwargs.get("offline"):
+            target = _unreachable_target(stage, region, config_path)
+        else:
+            target = find_target(stage, profile, region, config_path, is_named=is_named)
+        return command(*args, target=target, **kwargs)
 
     with_target.__doc__ = command.__doc__
     with_target.__name__ = command.__name__
@@ -101,7 +111,7 @@ def target_options(command: Command) -> Command:
             type=click.Path(path_type=Path, dir_okay=False),
             default=Path("tallygate.toml"),
             show_default=True,
-            help="Configuration of the service, for its regions and homes.",
+            help="Configuration of the service: its regions and homes, and the plans to apply.",
         ),
         click.option("--region", help="One region only: a home for usage, a replica of the gate for keys and plans."),
         click.option("--profile", help="Profile of the AWS configuration."),
@@ -118,21 +128,39 @@ def target_options(command: Command) -> Command:
     return with_target  # type: ignore[return-value]  # click's decorators keep the kind of function
 
 
-def find_target(stage: str, profile: str | None, region: str | None, config_path: Path) -> Target:
-    """The world that is up for `local`, unless AWS_ENDPOINT_URL names one; else the AWS account of the environment."""
+def find_target(
+    stage: str, profile: str | None, region: str | None, config_path: Path, *, is_named: bool = False
+) -> Target:
+    """The world that is up for `local`, unless AWS_ENDPOINT_URL names one; else the AWS account of the environment. A
+    world runs where its own configuration says, whichever `is_named`."""
     if stage == LOCAL_STAGE and ENDPOINT_VARIABLE not in os.environ:
+        wanted = load(config_path) if is_named else None
         world = attach()
-        return Target(world.config, world.names, region, world.aws.client)
-    config = load(config_path)
-    if stage not in config.service.stages:
-        raise Failure(f"--stage: {stage} is none of service.stages: {', '.join(config.service.stages)}")
+        return Target(world.config, wanted or world.config, world.names, region, world.aws.client)
+    config = _config_of(stage, config_path)
 
     import boto3
 
     session = boto3.Session(profile_name=profile)
     return Target(
         config,
+        config,
         Names(config.service.name, stage),
         region,
         lambda service, region: session.client(service, region_name=region),  # type: ignore[call-overload]
     )
+
+
+def _unreachable_target(stage: str, region: str | None, config_path: Path) -> Target:
+    def aws(_service: str, _region: str) -> Any:
+        raise Failure("--offline: nothing is asked of AWS")
+
+    config = _config_of(stage, config_path)
+    return Target(config, config, Names(config.service.name, stage), region, aws)
+
+
+def _config_of(stage: str, path: Path) -> Config:
+    config = load(path)
+    if stage not in config.service.stages:
+        raise Failure(f"--stage: {stage} is none of service.stages: {', '.join(config.service.stages)}")
+    return config

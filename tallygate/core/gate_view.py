@@ -11,6 +11,8 @@ from tallygate.core.snapshots import Snapshot, Snapshots
 
 PLANS_GOOD_MS: Final = 30_000
 """A changed plan, or a rule on addresses, holds everywhere within this."""
+UNKNOWN_PLAN_MS: Final = 5_000
+"""How long a plan that was not there is taken not to be: a key may be put on a new one before everybody knows it."""
 LAST_RESORT_MS: Final = 300_000
 """A snapshot older than this says nothing about a caller any more."""
 FAILED_ROUNDS: Final = 3
@@ -70,14 +72,18 @@ class GateView:
         """Whether plans were read at all, be there any or not."""
         return self._plans_read_ms is not None
 
-    def plan(self, name: str) -> Plan | None:
+    def plan(self, name: str, now_ms: int) -> Plan | None:
+        """The plan `name`. One that is not known may have been applied a moment ago: it is asked for, but not with
+        every call."""
+        read_ms = self._plans_read_ms
+        if name not in self._plans and read_ms is not None and now_ms - read_ms >= UNKNOWN_PLAN_MS:
+            self._plans_read_ms = min(read_ms, now_ms - PLANS_GOOD_MS)
+            self.look([], now_ms)
         return self._plans.get(name)
 
     def anonymous_plan(self) -> Plan | None:
-        """The plan of calls without a key. While one takes the place of another there may be two: the first by name, so
-        that all containers hold to the same."""
-        anonymous = (plan for plan in self._plans.values() if plan.anonymous)
-        return min(anonymous, key=lambda plan: plan.name, default=None)
+        """The plan of calls without a key."""
+        return next((plan for plan in self._plans.values() if plan.anonymous), None)
 
     def on_unavailable(self, *, keyed: bool) -> OnUnavailable | None:
         """What holds for a caller whose plan is not known; None when no plan that they could be on is known either."""

@@ -1,12 +1,11 @@
 """The gate as the request path reads it: one round, and of its rows what still means something."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from tallygate.aws.dynamodb_http import Answer, Operation, Round
 from tallygate.aws.gate_reader import GateReader
-from tallygate.aws.plan_store import plan_row
+from tallygate.aws.plan_store import plans_row
 from tallygate.aws.rows import gate_row
 from tallygate.aws.tally_reader import TallyReader
 from tallygate.core.adjustments import Adjustments, Baseline
@@ -105,7 +104,7 @@ def test_a_missing_number_is_0() -> None:
 
 
 def test_plans_are_read_as_they_are_stored() -> None:
-    client = Client({"Items": [plan_row(ANONYMOUS), plan_row(PRO)]})
+    client = Client({"Items": [plans_row([ANONYMOUS, PRO], 1)]})
     assert GateReader(client, "gate", 150).read([], plans=True, now_ms=NOW).plans == {
         "anonymous": ANONYMOUS,
         "pro": PRO,
@@ -113,20 +112,13 @@ def test_plans_are_read_as_they_are_stored() -> None:
 
 
 def test_a_plan_that_makes_no_sense_here_is_left_out_and_said_to_be() -> None:
-    newer = plan_row(Plan("newer", (Limit("key", 5, "fortnight"),)))  # type: ignore[arg-type]
-    client = Client({"Items": [newer, plan_row(PRO), {"pk": {"S": "plans"}, "sk": {"S": "half"}}]})
-    reading = GateReader(client, "gate", 150).read([], plans=True, now_ms=NOW)
+    row: Any = plans_row([Plan("newer", (Limit("key", 5, "fortnight"),)), PRO], 1)  # type: ignore[arg-type]
+    row["plans"]["M"]["half"] = {"M": {}}
+    reading = GateReader(Client({"Items": [row]}), "gate", 150).read([], plans=True, now_ms=NOW)
     assert reading.plans == {"pro": PRO}
     assert [failure.may_pass for failure in reading.failures] == [False, False]
+    assert "plan newer makes no sense" in reading.failures[0].reason
     assert "fortnight" in reading.failures[0].reason
-
-
-def test_two_anonymous_plans_are_both_read_and_said_to_be_two() -> None:
-    visitors = replace(ANONYMOUS, name="visitors")
-    client = Client({"Items": [plan_row(ANONYMOUS), plan_row(PRO), plan_row(visitors)]})
-    reading = GateReader(client, "gate", 150).read([], plans=True, now_ms=NOW)
-    assert reading.plans == {"anonymous": ANONYMOUS, "pro": PRO, "visitors": visitors}
-    assert reading.failures == (ReadFailure("more than one anonymous plan: anonymous, visitors", may_pass=False),)
 
 
 def test_what_cannot_be_read_is_missing_and_the_rest_is_there() -> None:

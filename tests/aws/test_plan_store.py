@@ -1,6 +1,7 @@
 """Plans come back from the gate as they were written."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from tallygate.aws.audit_log import AuditLog
 from tallygate.aws.audit_trail import AuditTrail
-from tallygate.aws.gate_rows import plan_of
-from tallygate.aws.plan_store import PlanStore, plan_row
+from tallygate.aws.gate_rows import plan_of, plan_rows
+from tallygate.aws.plan_store import PlanStore, StalePlansError, plans_row
 from tallygate.core.periods import day_of
 from tallygate.core.plans import WINDOWS, Limit, Plan
 from tests.stage_tables import NAMES, Clients
@@ -39,42 +40,55 @@ plans = st.builds(
 def test_what_was_applied_is_what_is_read(clients: Clients, written: list[Plan]) -> None:
     store = PlanStore(clients["us-east-1"], NAMES.gate_table)
     store.apply(written)
-    found = {plan.name: plan for plan in store.plans()}
-    assert {plan.name: found[plan.name] for plan in written} == {plan.name: plan for plan in written}
+    assert store.plans() == sorted(written, key=lambda plan: plan.name)
 
 
-def test_a_plan_that_is_applied_again_is_replaced_and_others_stay(clients: Clients) -> None:
+def test_what_is_applied_takes_the_place_of_all_that_was(clients: Clients) -> None:
     store = PlanStore(clients["us-east-1"], NAMES.gate_table)
-    store.apply([Plan("old", ()), Plan("pro", (Limit("key", 10, "day"),))])
-    store.apply([Plan("pro", (Limit("key", 20, "month"),), on_unavailable="deny")])
-    assert store.plans() == [Plan("old", ()), Plan("pro", (Limit("key", 20, "month"),), on_unavailable="deny")]
+    pro, visitors = Plan("pro", (Limit("key", 10, "day"),)), Plan("visitors", (Limit("ip", 5, "day"),), anonymous=True)
+    store.apply([Plan("anonymous", (Limit("ip", 200, "day"),), anonymous=True), Plan("old", ()), pro])
+    store.apply([visitors, replace(pro, limits=(Limit("key", 20, "month"),), on_unavailable="deny")])
+    assert store.plans() == [Plan("pro", (Limit("key", 20, "month"),), on_unavailable="deny"), visitors]
 
 
-def test_an_anonymous_plan_of_another_name_takes_the_place_of_the_old_one(clients: Clients) -> None:
-    store = PlanStore(clients["us-east-1"], NAMES.gate_table)
-    pro, renamed = Plan("pro", (Limit("key", 10, "day"),)), Plan("visitors", (Limit("ip", 5, "day"),), anonymous=True)
-    store.apply([Plan("anonymous", (Limit("ip", 200, "day"),), anonymous=True), pro])
-    store.apply([renamed])
-    assert store.plans() == [pro, renamed]
-
-
-def test_there_is_an_anonymous_plan_at_every_moment(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_has_the_plans_from_before_or_after_and_never_from_between(clients: Clients) -> None:
+    """In every replica: a global table replicates item by item."""
     client = clients["us-east-1"]
     store = PlanStore(client, NAMES.gate_table)
-    old, new = Plan("anonymous", (), anonymous=True), Plan("visitors", (), anonymous=True)
-    store.apply([old])
+    store.apply([Plan("anonymous", (), anonymous=True), Plan("pro", ())])
+    store.apply([Plan("visitors", (), anonymous=True)])
+    assert client.scan(TableName=NAMES.gate_table)["Count"] == 1
 
+
+def test_plans_that_somebody_else_changed_meanwhile_are_not_overwritten(clients: Clients) -> None:
+    client = clients["us-east-1"]
+    store = PlanStore(client, NAMES.gate_table)
+    first, second = [Plan("pro", (Limit("key", quota, "day"),)) for quota in (10, 20)]
+    assert store.apply([first], revision=0) == 1
+    with pytest.raises(StalePlansError):
+        store.apply([second], revision=0)
+    with pytest.raises(StalePlansError):
+        store.apply([second], revision=2)
+    assert store.in_force() == ((first,), 1)
+    assert store.apply([first], revision=1) == 1
+    assert store.apply([second], revision=1) == 2
+
+
+def test_of_two_who_apply_at_the_same_moment_one_is_told(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = clients["us-east-1"]
+    store, other = (PlanStore(client, NAMES.gate_table) for _ in range(2))
+    store.apply([Plan("pro", ())])
     write = client.transact_write_items
 
-    def fail(TransactItems: list[dict[str, Any]]) -> None:
-        if "Delete" in TransactItems[0]:
-            raise ConnectionError
-        write(TransactItems=TransactItems)  # type: ignore[arg-type]
+    def write_after_another(**request: Any) -> None:
+        monkeypatch.setattr(client, "transact_write_items", write)
+        other.apply([Plan("pro", (), on_unavailable="deny")])
+        write(**request)
 
-    monkeypatch.setattr(client, "transact_write_items", fail)
-    with pytest.raises(ConnectionError):
-        store.apply([new])
-    assert store.plans() == [old, new]
+    monkeypatch.setattr(client, "transact_write_items", write_after_another)
+    with pytest.raises(StalePlansError):
+        store.apply([Plan("pro", (), shadow=True)])
+    assert store.plans() == [Plan("pro", (), on_unavailable="deny")]
 
 
 def test_what_changes_of_a_plan_is_recorded_and_what_stays_is_not(clients: Clients) -> None:
@@ -99,10 +113,10 @@ def test_what_changes_of_a_plan_is_recorded_and_what_stays_is_not(clients: Clien
 
 
 def test_a_plan_of_a_version_that_knows_more_is_no_plan() -> None:
-    row = plan_row(Plan("pro", (Limit("key", 10, "day"),)))
-    assert plan_of(row) == Plan("pro", (Limit("key", 10, "day"),))
+    row = plan_rows(plans_row([Plan("pro", (Limit("key", 10, "day"),))], 1))["pro"]
+    assert plan_of("pro", row) == Plan("pro", (Limit("key", 10, "day"),))
     with pytest.raises(ValueError, match="what is not known: credits"):
-        plan_of({**row, "credits": {"N": "7"}})
+        plan_of("pro", {**row, "credits": {"N": "7"}})
     limit = {**row["limits"]["L"][0]["M"], "carry": {"BOOL": True}}
     with pytest.raises(ValueError, match="what is not known: carry"):
-        plan_of({**row, "limits": {"L": [{"M": limit}]}})
+        plan_of("pro", {**row, "limits": {"L": [{"M": limit}]}})

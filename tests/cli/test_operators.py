@@ -188,21 +188,6 @@ def test_keys_and_plans_are_written_in_one_region_only(operator: Operator, argum
     assert result.stderr == "Error: --region: keys, plans and quotas are written only in us-east-1\n"
 
 
-def test_applied_plans_are_shown(operator: Operator) -> None:
-    assert operator.run("plans", "show").stdout.startswith("No plans")
-    applied = operator.json("plans", "apply")
-    assert applied == operator.json("plans", "show")
-    assert applied[0] == {
-        "name": "anonymous",
-        "anonymous": True,
-        "limits": [{"per": "ip", "quota": 200, "window": "day", "rolling": False, "soft": False}],
-        "on_unavailable": "allow",
-        "burst": None,
-        "shadow": False,
-    }
-    assert "1,000 per key and day" in operator.run("plans", "show").stdout
-
-
 @pytest.mark.parametrize(
     ("kind", "given", "normal"),
     [

@@ -90,10 +90,18 @@ def test_an_old_snapshot_still_tells_the_plan_and_not_that_a_key_is_unknown() ->
     assert caller(keyed(OTHER), at_ms=NOW + 6 * MINUTE + 2).key_fault is None
 
 
-def test_of_two_anonymous_plans_the_first_by_name_holds() -> None:
-    visitors = replace(ANONYMOUS, name="visitors")
-    for plans in ((ANONYMOUS, visitors), (visitors, ANONYMOUS)):
-        assert Caller(FakeGate(plans={plan.name: plan for plan in plans}))().plan == "anonymous"
+def test_a_key_on_a_plan_that_was_just_applied_is_held_to_it_at_once_and_a_plan_that_is_not_there_costs_little() -> (
+    None
+):
+    gate = FakeGate(keys={PK: replace(GOOD, plan="newer")})
+    caller = Caller(gate)
+    caller()
+    assert caller(keyed(), at_ms=NOW + 4_000).plan is None
+    gate.plans["newer"] = replace(STRICT, name="newer")
+    assert caller(keyed(), at_ms=NOW + 4_900).plan is None
+    assert gate.plans_asked == 1
+    assert caller(keyed(), at_ms=NOW + 5_000).plan == "newer"
+    assert gate.plans_asked == 2
 
 
 def test_with_nothing_to_go_by_the_plan_says_what_happens() -> None:

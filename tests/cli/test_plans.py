@@ -1,0 +1,162 @@
+"""Plans of a stage deployed to AWS (as moto has it): what applying them changes, and what it refuses to."""
+
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from test_operators import CONFIG, Operator
+
+from tallygate.aws.audit_trail import AuditTrail
+from tallygate.aws.plan_store import PlanStore
+from tallygate.cli import main
+from tallygate.core.periods import day_of
+from tallygate.core.plans import Plan
+from tests.stage_tables import NAMES, Clients
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "tallygate.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def operator(file: Path, clients: Clients) -> Operator:
+    return Operator(file)
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def without_starter(file: Path) -> None:
+    file.write_text(
+        CONFIG.partition("[plans.starter]")[0] + '[plans.pro]\nlimits = [{per = "key", quota = 9, window = "day"}]'
+    )
+
+
+def test_applied_plans_are_shown(operator: Operator) -> None:
+    assert operator.run("plans", "show").stdout.startswith("No plans: `tallygate plans apply`")
+    applied = operator.json("plans", "apply")
+    assert [(change["plan"], change["change"]) for change in applied["changes"]] == [
+        ("anonymous", "added"), ("starter", "added"),
+    ]  # fmt: skip
+    assert applied["plans"] == operator.json("plans", "show")
+    assert operator.json("plans", "show", "anonymous") == applied["plans"][0]
+    assert applied["plans"][0] == {
+        "name": "anonymous",
+        "anonymous": True,
+        "limits": [{"per": "ip", "quota": 200, "window": "day", "rolling": False, "soft": False}],
+        "on_unavailable": "allow",
+        "burst": None,
+        "shadow": False,
+    }
+    assert "1,000 per key and day" in operator.run("plans", "show").stdout
+    assert operator.run("plans", "show", "gone").stderr.startswith("Error: no plan gone is in force")
+
+
+def test_a_check_shows_what_would_change_and_changes_nothing(operator: Operator, file: Path) -> None:
+    operator.json("plans", "apply")
+    assert operator.run("plans", "check").stdout == "Nothing changes: these plans are in force.\n"
+    change(file, "quota = 1000", "quota = 500")
+    before = operator.json("plans", "show")
+    shown = operator.run("plans", "check")
+    assert shown.exit_code == 0
+    assert shown.stdout.split() == ["starter:", "changed", "key-day", "1,000", "→", "500"]
+    (changed,) = operator.json("plans", "check")["changes"]
+    assert (changed["plan"], changed["change"]) == ("starter", "changed")
+    assert [changed[side]["limits"][0]["quota"] for side in ("before", "after")] == [1000, 500]
+    assert operator.json("plans", "show") == before
+    assert operator.run("plans", "apply").stdout.endswith("Applied. They hold in every region within 30 seconds.\n")
+    assert operator.json("plans", "check") == {"changes": []}
+
+
+def test_a_file_that_is_wrong_is_refused_with_all_that_is_wrong(operator: Operator, file: Path) -> None:
+    change(file, "quota = 1000", "quota = 0")
+    for command in (("check",), ("check", "--offline"), ("apply",)):
+        result = operator.run("plans", *command)
+        assert result.exit_code == 1
+        assert "plans.starter.limits[0].quota: found 0" in result.stderr
+
+
+def test_a_file_can_be_checked_with_nothing_to_reach(file: Path) -> None:
+    result = CliRunner().invoke(main, ["plans", "check", "--offline", "--config", str(file)])
+    assert (result.exit_code, result.stdout) == (0, "2 plans, nothing wrong with them.\n")
+
+
+@pytest.mark.parametrize(("said", "applied"), [("y\n", True), ("n\n", False)])
+def test_on_a_terminal_it_asks(
+    operator: Operator, file: Path, monkeypatch: pytest.MonkeyPatch, said: str, applied: bool
+) -> None:
+    operator.json("plans", "apply")
+    change(file, "quota = 1000", "quota = 500")
+    runner = CliRunner()
+    arguments = ["plans", "apply", "--stage", "prod", "--config", str(file)]
+    with monkeypatch.context() as patch:
+        patch.setattr("tallygate.cli.plans.is_somebody_there", lambda: True)
+        result = runner.invoke(main, arguments, input=said)
+    assert result.stdout.index("1,000") < result.output.index("Apply? [y/N]")
+    assert (operator.json("plans", "show", "starter")["limits"][0]["quota"] == 500) == applied
+    assert result.exit_code == (0 if applied else 1)
+
+
+def test_a_plan_that_keys_are_on_does_not_go(operator: Operator, file: Path) -> None:
+    operator.json("plans", "apply")
+    kept = operator.json("keys", "create", "--owner", "acme", "--plan", "starter")["id"]
+    revoked = operator.json("keys", "create", "--owner", "acme", "--plan", "starter")["id"]
+    operator.json("keys", "revoke", revoked)
+    without_starter(file)
+    for command in ("check", "apply"):
+        result = operator.run("plans", command)
+        assert (result.exit_code, result.stdout.count("starter: removed, with 1 key on it")) == (1, 1)
+        assert "--move-to, or let them have none with --force" in result.stderr
+    assert [plan["name"] for plan in operator.json("plans", "show")] == ["anonymous", "starter"]
+
+    unknown = operator.run("plans", "apply", "--move-to", "anonymous")
+    assert (unknown.exit_code, unknown.stderr) == (1, "Error: --move-to: anonymous is no plan for keys in pro\n")
+    applied = operator.json("plans", "apply", "--move-to", "pro")
+    assert applied["moved"] == [kept]
+    assert [plan["name"] for plan in applied["plans"]] == ["anonymous", "pro"]
+    assert operator.json("keys", "show", kept)["plan"] == "pro"
+
+
+def test_force_lets_a_plan_go_whoever_is_on_it(operator: Operator, file: Path) -> None:
+    operator.json("plans", "apply")
+    id = operator.json("keys", "create", "--owner", "acme", "--plan", "starter")["id"]
+    without_starter(file)
+    assert operator.run("plans", "apply", "--move-to", "pro", "--force").exit_code == 2
+    operator.json("plans", "apply", "--force")
+    assert [plan["name"] for plan in operator.json("plans", "show")] == ["anonymous", "pro"]
+    assert operator.json("keys", "show", id)["plan"] == "starter"
+
+
+def test_each_plan_that_changes_is_in_the_audit_trail(operator: Operator, file: Path, clients: Clients) -> None:
+    operator.json("plans", "apply")
+    change(file, "quota = 1000", "quota = 500")
+    operator.json("plans", "apply")
+    log = AuditTrail(clients["us-east-1"], NAMES.tally_table)
+    recorded = [entry.change for entry in log.entries([day_of(time.time_ns() // 1_000_000).month])]
+    assert sorted(change.subject for change in recorded) == ["plan#anonymous", "plan#starter", "plan#starter"]
+    assert recorded[-1].after is not None
+    assert recorded[-1].after["limits"][0]["quota"] == 500
+
+
+def test_plans_that_somebody_applied_meanwhile_are_not_overwritten(
+    operator: Operator, file: Path, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.json("plans", "apply")
+    change(file, "quota = 1000", "quota = 500")
+    other = PlanStore(clients["us-east-1"], NAMES.gate_table)
+
+    def shown(*_: object) -> None:
+        other.apply([Plan("anonymous", (), anonymous=True)])
+
+    monkeypatch.setattr("tallygate.cli.plans.print_changes", shown)
+    result = operator.run("plans", "apply")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: somebody else applied plans at this moment")
+    assert [plan["name"] for plan in operator.json("plans", "show")] == ["anonymous"]
