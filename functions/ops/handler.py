@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.ops.problems import FAILED, NO_STORE, problem_of
@@ -15,17 +16,18 @@ logger = function_log()
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one call."""
-    try:
-        return app.resolve(event, context)
-    except Exception as error:  # noqa: BLE001  # the caller gets an answer, whatever it was
-        problem = problem_of(error)
-        if problem is None:
-            # The type and the place only: a message might quote what was sent.
-            logger.error("a call failed", extra={"error": type(error).__name__, "at": place_of(error)})
-            problem = FAILED
-    return {
-        "statusCode": problem.status,
-        "headers": {"Content-Type": CONTENT_TYPE, **NO_STORE, **problem.headers},
-        "body": json.dumps(problem.body()),
-        "isBase64Encoded": False,
-    }
+    return app.resolve(event, context)
+
+
+def refused(error: Exception) -> Response[str]:
+    """The answer to a call whose route raised. What nobody foresaw is logged by type and place only: a message might
+    quote what was sent."""
+    problem = problem_of(error)
+    if problem is None:
+        logger.error("a call failed", extra={"error": type(error).__name__, "at": place_of(error)})
+        problem = FAILED
+    headers = {**NO_STORE, **problem.headers}
+    return Response(problem.status, CONTENT_TYPE, json.dumps(problem.body()), headers=headers)
+
+
+app.exception_handler(Exception)(refused)  # else Powertools logs the whole error, and raises it on

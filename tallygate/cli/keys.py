@@ -24,7 +24,7 @@ from tallygate.cli.options import (
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.target import Target, target_options
 from tallygate.core.key_admin import MAX_OVERLAP_MS, BusyError, KeyAdminError, UnknownKeyError, UnknownPlanError
-from tallygate.core.key_fields import owner_of
+from tallygate.core.key_fields import expiry_of, owner_of
 from tallygate.core.key_profile import KEY_STATES, KeyProfile, KeyState
 from tallygate.core.lines import format_timestamp
 
@@ -221,7 +221,9 @@ def set_plan(target: Target, key: str, plan: str, as_json: bool) -> None:
 @key_argument
 @note_option
 @click.option(
-    "--expires", "expires", help="Day or time in UTC from which the key is refused, like 2027-01-01; or never."
+    "--expires",
+    callback=taken(lambda text: NEVER if text == NEVER else expiry_of(text)),
+    help="Day or time in UTC from which the key is refused, like 2027-01-01; or never.",
 )
 @referers_option
 @addresses_option
@@ -233,7 +235,7 @@ def edit(
     target: Target,
     key: str,
     note: str | None,
-    expires: str | None,
+    expires: int | str | None,
     referers: tuple[str, ...],
     addresses: tuple[str, ...],
     any_referer: bool,
@@ -250,17 +252,12 @@ def edit(
       tallygate keys edit 0123456789abcdef --referer shop.example --referer '*.shop.example'
       tallygate keys edit 0123456789abcdef --any-address
     """
-    from tallygate.core.key_fields import expiry_of
-
     now_ms = _now_ms()
     fields: dict[str, Any] = {}
     if note is not None:
         fields["note"] = note
     if expires is not None:
-        context = click.get_current_context()
-        parameter = next(each for each in context.command.params if each.name == "expires")
-        wanted = None if expires == NEVER else taken(expiry_of)(context, parameter, expires)
-        fields["expires_ms"] = not_passed(wanted, now_ms)
+        fields["expires_ms"] = None if expires == NEVER else not_passed(int(expires), now_ms)
     for name, values, any_will_do in (("referers", referers, any_referer), ("addresses", addresses, any_address)):
         if values and any_will_do:
             raise click.UsageError(f"some {name} and any contradict each other")
