@@ -50,7 +50,7 @@ def whoami() -> dict[str, Any]:
                 "rolling": checked.limit.rolling,
                 "soft": checked.limit.soft,
                 "limit": checked.limit.quota,
-                "used": checked.used,
+                "used": checked.certain,
                 "remaining": checked.remaining,
                 "reset": format_timestamp(checked.reset_ms),
             }

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tallygate.core.estimate import Leeway, leeway
 from tallygate.core.names import Kind
-from tallygate.core.periods import SECOND_MS
+from tallygate.core.periods import SECOND_MS, window_bounds_ms
 from tallygate.core.plans import Limit, Plan
 from tallygate.core.tuning import TUNING, Tuning
 from tallygate.core.usage import Usage
@@ -30,9 +30,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One limit, top-ups included, and how much of it is used, this call included when it was admitted. By `reset_ms`
-    nothing used now counts any more; `opens_ms` is when a call that does not fit (`exceeded`) may be tried again. It is
-    refused for that (`refuses`) unless the limit only warns, or its plan is in shadow."""
+    """One limit, top-ups included, and how much of it is taken to be used, this call included when it was admitted; of
+    that, `guessed` is an estimate of what others do at the same time. By `reset_ms` nothing used now counts any more;
+    `opens_ms` is when a call that does not fit (`exceeded`) may be tried again. It is refused for that (`refuses`)
+    unless the limit only warns, or its plan is in shadow. `estimated`: without the estimate, it would fit."""
 
     limit: Limit
     used: int
@@ -41,15 +42,27 @@ class Checked:
     refuses: bool = False
     opens_ms: int = 0
     exceeded: bool = False
+    guessed: int = 0
+    estimated: bool = False
+
+    @property
+    def certain(self) -> int:
+        """Units that are used for certain, as far as this container knows: what callers are told. An estimate may be
+        wrong; who is told that nothing remains stays away until the window ends."""
+        return self.used - self.guessed
 
     @property
     def remaining(self) -> int:
-        return 0 if self.refuses or self.exceeded else max(0, self.limit.quota - self.used)
+        """Units that fit until `renews_ms`, unless others use them up."""
+        return 0 if self.refuses or self.exceeded else max(0, self.limit.quota - self.certain)
 
     @property
     def renews_ms(self) -> int:
-        """When there will be more than `remaining`."""
-        return self.opens_ms if self.refuses or self.exceeded else self.reset_ms
+        """When there will be more than `remaining`. Of a rolling limit, all that the window before weighs is free when
+        this one ends."""
+        if self.refuses or self.exceeded:
+            return self.opens_ms
+        return window_bounds_ms(self.limit.window, self.reset_ms - 1)[0] if self.limit.rolling else self.reset_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +107,30 @@ def seconds_until(at_ms: int, now_ms: int) -> int:
 
 def _check(limit: Limit, usage: Usage, request: Request, now_ms: int, tuning: Tuning) -> Checked:
     left = leeway(limit, usage, request.home, request.units, now_ms, tuning)
-    opens_ms = _opens_ms(left, request)
-    return Checked(left.limit, left.used, left.window_ms, left.reset_ms, False, opens_ms, opens_ms > 0)
+    opens_ms, estimated = _opens(left, request)
+    return Checked(
+        limit=left.limit,
+        used=left.used,
+        window_ms=left.window_ms,
+        reset_ms=left.reset_ms,
+        opens_ms=opens_ms,
+        exceeded=opens_ms > 0,
+        guessed=left.guessed,
+        estimated=estimated,
+    )
 
 
-def _opens_ms(left: Leeway, request: Request) -> int:
-    """When a call that does not fit now may be tried again; 0 when it fits. A free call always does."""
+def _opens(left: Leeway, request: Request) -> tuple[int, bool]:
+    """When a call that does not fit now may be tried again, 0 when it fits; and whether only an estimate says that it
+    does not. A free call always fits."""
     units = request.units
     if not units:
-        return 0
+        return 0, False
     if left.counted + units > left.limit.quota:
-        return left.free_ms
+        return left.free_ms, False
     if left.used + units > left.limit.quota or (left.chance < 1 and _draw(request.id) > left.chance):
-        return left.retry_ms
-    return 0
+        return left.retry_ms, True
+    return 0, False
 
 
 def _draw(request_id: str) -> float:

@@ -1,7 +1,7 @@
 """Rate-limit header fields of an answer: those of the IETF draft, and the older ones that many clients read.
 
-Draft: draft-ietf-httpapi-ratelimit-headers-11, structured fields (RFC 9651). Its parameters are about to be renamed
-(`r` to `a`, `t` to `w`), so they are a value here.
+Draft: draft-ietf-httpapi-ratelimit-headers-11, structured fields (RFC 9651). Its parameters may be renamed (`r` to
+`a`, `t` to `w`): DRAFT is the one place to switch.
 """
 
 from dataclasses import dataclass
@@ -22,28 +22,33 @@ class Draft:
 
 
 DRAFT_11: Final = Draft(remaining="r", seconds="t")
+DRAFT: Final = DRAFT_11
+"""The version that callers are answered in."""
 
 EXPOSED: Final = (
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",
+    "WWW-Authenticate",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",
 )
-"""What a script in a browser may read."""
+"""What a script in a browser may read of an answer beside what it always may (Fetch, CORS-safelisted response-header
+names)."""
 
 
-def rate_limit_headers(decision: Decision, now_ms: int, draft: Draft = DRAFT_11) -> dict[str, str]:
+def rate_limit_headers(decision: Decision, now_ms: int, draft: Draft = DRAFT) -> dict[str, str]:
     """Header fields that tell the limits of `decision`; empty when none was checked. `X-RateLimit-*` speak of one: of
-    those that refuse, else of those that could and are no burst, the limit with the least remaining; its reset in Unix
-    seconds (the usual reading)."""
+    those that refuse, else of those that could and are no burst, the one of which the fewest units remain: so many more
+    fit through all of them. Of equals, the one that renews last: then all have. Its reset is in Unix seconds (the usual
+    reading)."""
     headers = {}
     if decision.limits:
         refusing = [checked for checked in decision.limits if checked.refuses]
         binding = [each for each in decision.limits if not each.limit.soft and each.window_ms > SECOND_MS]
         tightest = min(
-            refusing or binding or decision.limits, key=lambda checked: (checked.remaining, checked.renews_ms)
+            refusing or binding or decision.limits, key=lambda checked: (checked.remaining, -checked.renews_ms)
         )
         headers = {
             "RateLimit-Policy": ", ".join(

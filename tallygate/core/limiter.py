@@ -39,4 +39,4 @@ class Limiter:
             snapshot.good_until_ms = snapshot.read_ms + self._tuning.reuse_ms if is_far else 0
             if decision.allowed and units:
                 snapshot.admit(Admission(at_ms, units))
-        return decision
+        return replace(decision, limits=tuple(snapshots[each.limit.per].tell(each) for each in decision.limits))

@@ -2,11 +2,12 @@
 callers choose how many there are; the one unused for longest is forgotten first."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
-from tallygate.core.adjustments import UNADJUSTED, Adjustments
+from tallygate.core.adjustments import UNADJUSTED, Adjustments, Baseline
+from tallygate.core.decide import Checked
 from tallygate.core.gate import Partition
 from tallygate.core.plans import COUNTED_WINDOWS
 from tallygate.core.usage import NO_PACE, Admission, HomeUsage, Pace, Usage
@@ -19,10 +20,20 @@ MERGED_MS: Final = 500
 """So that even a hot key's admissions of the last half minute are kept apart."""
 
 
+class Told(NamedTuple):
+    """What a caller was told to have used, of which window and quota, and on which baselines."""
+
+    reset_ms: int
+    quota: int
+    bases: Mapping[str, Baseline]
+    used: int
+
+
 @dataclass(slots=True)
 class Snapshot:
     """`partition` is None when nothing was read yet. `good_until_ms`: until when it may stand in for a read. Of what
-    the home counted between publications (`gained`, of late above all), `own` was admitted here."""
+    the home counted between publications (`gained`, of late above all), `own` was admitted here. `told` is what the
+    caller was told of each limit."""
 
     partition: Partition | None = None
     read_ms: int = 0
@@ -31,6 +42,7 @@ class Snapshot:
     pace: Pace = NO_PACE
     own: float = 0.0
     gained: float = 0.0
+    told: dict[str, Told] = field(default_factory=dict)
 
     def usage(self) -> Usage:
         homes = self.partition.homes if self.partition is not None else ()
@@ -68,6 +80,22 @@ class Snapshot:
         if len(admitted) > MAX_ADMISSIONS:
             first, second = admitted[:2]
             admitted[:2] = [Admission(first.at_ms, first.units + second.units)]
+
+    def tell(self, checked: Checked) -> Checked:
+        """`checked` as its caller is told of it: in one window, never less used than they were told before, though a
+        count may come in before all that it was expected to hold. A rolling limit, a reset and a top-up do give back;
+        a second is over too soon."""
+        limit = checked.limit
+        if limit.rolling or limit.window == "second":
+            return checked
+        bases = self.adjustments.allowance(limit.window, checked.reset_ms - 1).bases
+        before = self.told.get(limit.name)
+        certain = checked.certain
+        if before is not None and before[:3] == (checked.reset_ms, limit.quota, bases):
+            certain = max(certain, before.used)
+        self.told[limit.name] = Told(checked.reset_ms, limit.quota, bases, certain)
+        used = max(checked.used, certain)
+        return replace(checked, used=used, guessed=used - certain)
 
     def _learn(self, row: HomeUsage, before: Sequence[HomeUsage]) -> None:
         """What part of what `row` gained was admitted here. Older gains count for half with each new one."""

@@ -151,12 +151,13 @@ def _checked_fields(checked: Checked) -> dict[str, object]:
         "window": limit.window,
         "quota": limit.quota,
         "used": checked.used,
-        "remaining": checked.remaining,
         "window_ms": checked.window_ms,
         "reset_ms": checked.reset_ms,
         "refuses": checked.refuses,
         "opens_ms": checked.opens_ms,
         "exceeded": checked.exceeded,
+        "guessed": checked.guessed,
+        "estimated": checked.estimated,
         "rolling": limit.rolling,
         "soft": limit.soft,
     }
@@ -173,6 +174,8 @@ def _checked(fields: dict[str, Any]) -> Checked:
         refuses=bool(fields["refuses"]),
         opens_ms=int(fields["opens_ms"]),
         exceeded=bool(fields.get("exceeded")),
+        guessed=int(fields.get("guessed") or 0),
+        estimated=bool(fields.get("estimated")),
     )
 
 

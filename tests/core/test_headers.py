@@ -14,6 +14,7 @@ NOW = 1_795_176_000_250  # 2026-11-20T12:00:00.250Z
 DAY_S = 86_400
 MIDNIGHT = 1_795_219_200_000
 DECEMBER = 1_796_083_200_000
+FEBRUARY_ENDS = 1_835_481_600_000  # 2028-03-01
 
 DAILY = Checked(Limit("ip", 200, "day"), 13, DAY_S * 1000, MIDNIGHT)
 MONTHLY = Checked(Limit("ref", 2000, "month"), 1995, 30 * DAY_S * 1000, DECEMBER)
@@ -56,6 +57,35 @@ def test_the_older_fields_tell_no_limit_that_only_warns_nor_a_burst() -> None:
     headers = rate_limit_headers(Decision((soft, refused, DAILY), "quota", 1), NOW)
     assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == ("5", "0")
     assert rate_limit_headers(Decision((soft,)), NOW)["X-RateLimit-Limit"] == "10"
+
+
+def test_of_limits_that_refuse_the_older_fields_tell_the_one_that_opens_last() -> None:
+    refused = [replace(each, refuses=True, opens_ms=each.reset_ms) for each in (DAILY, MONTHLY)]
+    for limits in (refused, refused[::-1]):
+        headers = rate_limit_headers(Decision(tuple(limits), "quota", 907_200), NOW)
+        assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Reset"]) == ("2000", str(DECEMBER // 1000))
+
+
+def test_the_older_fields_tell_how_many_more_fit_not_the_smallest_share() -> None:
+    """2 of 3 are a larger share than 5 of 2000, and yet the third call from here is refused."""
+    tiny = Checked(Limit("key", 3, "hour"), 1, 3_600_000, NOW + 60_000)
+    assert rate_limit_headers(Decision((MONTHLY, tiny)), NOW)["X-RateLimit-Remaining"] == "2"
+
+
+def test_what_is_only_estimated_is_not_told_as_used() -> None:
+    headers = rate_limit_headers(Decision((replace(DAILY, used=200, guessed=60),)), NOW)
+    assert parsed(headers["RateLimit"])["ip-day"] == {"r": 60, "t": 43_200}
+    assert headers["X-RateLimit-Remaining"] == "60"
+
+
+def test_a_rolling_limit_has_more_when_this_window_ends() -> None:
+    """By then, all of yesterday's weight is gone; what is used now is gone a day later."""
+    rolling = Checked(Limit("key", 100, "day", rolling=True), 40, DAY_S * 1000, MIDNIGHT + DAY_S * 1000)
+    february = Checked(Limit("key", 100, "month", rolling=True), 40, 31 * DAY_S * 1000, FEBRUARY_ENDS)
+    headers = rate_limit_headers(Decision((rolling,)), NOW)
+    assert parsed(headers["RateLimit"])["key-day"] == {"r": 60, "t": 43_200}
+    headers = rate_limit_headers(Decision((february,)), FEBRUARY_ENDS - 30 * DAY_S * 1000)
+    assert parsed(headers["RateLimit"])["key-month"]["t"] == DAY_S, "January ends, of a leap year"
 
 
 def test_who_is_refused_for_seconds_is_told_seconds() -> None:
