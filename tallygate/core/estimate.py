@@ -6,14 +6,13 @@ at marks, so what came since is estimated, home by home, in two ways:
 
 Below `sure_percent` of a quota the smaller of the two counts, so that a caller who has slowed down, or who only comes
 back from a pause, is not refused for what they did before. From there on it is the larger: a burst shows at once in
-every container that serves it, seconds before it is counted.
+every container that serves it, seconds before it is counted. What a container itself admitted counts in any case.
 
 A rate is believed for a horizon only: when a home stays silent for longer, the count has passed no further mark, and
 callers still under it are let back in, the fewer the harder they hammered. That memory then fades by half with each
 further horizon: nobody is held off by what they did an hour ago.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final
@@ -22,7 +21,7 @@ from tallygate.core.adjustments import Allowance
 from tallygate.core.periods import SECOND_MS, window_bounds_ms
 from tallygate.core.plans import Limit
 from tallygate.core.tuning import Tuning
-from tallygate.core.usage import Admission, HomeUsage, Usage
+from tallygate.core.usage import HomeUsage, Usage
 
 _NEVER_READ: Final = HomeUsage("", "")
 
@@ -142,31 +141,28 @@ def _estimate(
     tuning: Tuning,
 ) -> _Estimate:
     """`begun_ms`: calls from before do not count in the window."""
-    engaged = counted * 100 >= limit.quota * tuning.engage_percent
-    sure = counted * 100 >= limit.quota * tuning.sure_percent
     newest = usage.newest(limit.window)
+    own = _OwnCalls(usage, newest.get(here, _NEVER_READ), max(begun_ms, allowance.base(here).at_ms))
+    engaged = counted * 100 >= limit.quota * tuning.engage_percent
+    sure = (counted + own.certain()) * 100 >= limit.quota * tuning.sure_percent
     estimate = _Estimate()
     for home in dict.fromkeys((here, *newest)):
         row = newest.get(home, _NEVER_READ)
         horizon_ms = _horizon_ms(row, tuning)
         silent_ms = max(0, now_ms - row.at_ms)
         believed = silent_ms <= horizon_ms
-        since_ms = max(row.at_ms, begun_ms - 1, allowance.base(home).at_ms - 1)  # a baseline holds what came before it
-        admitted = _units(usage.admitted, since_ms) if home == here else 0
+        since_ms = max(row.at_ms, begun_ms, allowance.base(home).at_ms)  # a baseline holds what came before it
         by_rate = _without_noise(row.rate_milli * max(0, now_ms - since_ms) / 1e6, tuning) if believed else 0.0
-        by_share = 0.0
-        if home == here and usage.share:
-            by_share = _units(usage.admitted, max(since_ms, now_ms - horizon_ms)) / usage.share
-        if not believed and home == here:
+        by_share, admitted = 0.0, 0
+        if home == here:
+            by_share = own.scaled(now_ms - horizon_ms)
             # Of what came between `at` and that publication, a part is counted. For a while it is taken to be none;
             # then, with nothing heard, all: a caller must not lose their last call to a doubt that never ends.
-            admitted = _units(usage.admitted, max(since_ms, row.at_ms + row.lag_ms))
+            admitted = own.since(row.at_ms) if believed else own.certain()
         guess = 0.0
-        if sure:
-            guess = max(by_rate, by_share)
-        elif engaged:
-            guess = min(by_rate, by_share)
-        if guess > admitted and believed:
+        if sure or engaged:
+            guess = max(by_rate, by_share) if sure else min(by_rate, by_share)
+        if believed and guess > admitted:
             estimate.until_ms = max(estimate.until_ms, row.at_ms + horizon_ms)
         if sure and not believed:
             delay_ms = _delay_ms(row, tuning)
@@ -178,16 +174,38 @@ def _estimate(
     return estimate
 
 
+class _OwnCalls:
+    """What this container admitted from `begun_ms` on, beside the last row of its home."""
+
+    __slots__ = ("_admitted", "_begun_ms", "_row", "_share")
+
+    def __init__(self, usage: Usage, row: HomeUsage, begun_ms: int) -> None:
+        self._admitted = usage.admitted
+        self._share = usage.share
+        self._row = row
+        self._begun_ms = begun_ms
+
+    def since(self, after_ms: int) -> int:
+        """Units admitted after a time."""
+        begun_ms = self._begun_ms
+        return sum(units for at_ms, units in self._admitted if at_ms > after_ms and at_ms >= begun_ms)
+
+    def certain(self) -> int:
+        """Units that cannot be in the row: they came after it was written."""
+        return self.since(self._row.at_ms + self._row.lag_ms)
+
+    def scaled(self, after_ms: int) -> float:
+        """Units that all containers of this home admitted, as far as this one's are a measure; 0 when it does not know
+        its share."""
+        return self.since(max(self._row.at_ms, after_ms)) / self._share if self._share else 0.0
+
+
 def _delay_ms(row: HomeUsage, tuning: Tuning) -> int:
     return min(max(row.lag_ms, tuning.least_delay_ms), tuning.most_delay_ms)
 
 
 def _horizon_ms(row: HomeUsage, tuning: Tuning) -> int:
     return _delay_ms(row, tuning) * tuning.horizon_delays
-
-
-def _units(admitted: Sequence[Admission], after_ms: int) -> int:
-    return sum(units for at_ms, units in admitted if at_ms > after_ms)
 
 
 def _without_noise(units: float, tuning: Tuning) -> float:

@@ -13,7 +13,8 @@ class Tuning:
     """Share of a quota that must be counted before an estimate may refuse. From here on two estimates must agree: the
     published rate, and what the container sees itself."""
     sure_percent: int = 90
-    """From this share on either of the two suffices: whoever offers less in a window is certainly below it."""
+    """From this share on, counted or admitted by the container itself since, either of the two suffices: whoever offers
+    less in a window is certainly below it."""
     least_delay_ms: int = 1_000
     """A delay of counting seen shorter than this was luck; rates are measured over a second at least."""
     most_delay_ms: int = 60_000

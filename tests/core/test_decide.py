@@ -166,6 +166,13 @@ def test_below_ninety_percent_the_rate_counts_only_as_far_as_this_container_sees
     assert not check(Usage((published,), (), share=0.05)).refuses  # back from a pause
 
 
+def test_what_this_container_admitted_may_make_ninety_percent() -> None:
+    published = row(850, rate=60, at_ms=NOON - 9_000)
+    admitted = tuple(Admission(NOON - 500 * call, 1) for call in range(50))  # 8 of them may be in the row
+    assert check(Usage((published,), admitted[:4]), now_ms=NOON).used == 850 + 4 + 1
+    assert check(Usage((published,), (*admitted[:4], Admission(NOON - 1_000, 46)))).refuses
+
+
 def test_from_ninety_percent_on_a_burst_counts_as_soon_as_this_container_sees_it() -> None:
     admitted = tuple(Admission(NOON - 100 * call, 1) for call in range(8))
     published = row(920, rate=1, at_ms=NOON - 5_000)
@@ -181,7 +188,7 @@ def test_an_estimate_refuses_for_seconds_only() -> None:
 
 def test_a_rate_is_not_carried_over_from_the_window_before() -> None:
     midnight = NOON + DAY_MS // 2
-    usage = Usage((replace(row(900, rate=999, at_ms=midnight - 4_000), days={20: 900, 21: 900}),))
+    usage = Usage((replace(row(900, rate=1_000, at_ms=midnight - 4_000), days={20: 900, 21: 900}),))
     assert check(usage, now_ms=midnight + 99).used == 900 + 99 + 1  # from the first ms of the day, not 4,099
 
 

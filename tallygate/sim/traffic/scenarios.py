@@ -110,21 +110,37 @@ def _step_burst() -> Scenario:
     )
 
 
-def _on_off() -> Scenario:
-    def bursts(times: int, on: float, rate: float, off: float) -> tuple[Stretch, ...]:
-        return (Stretch(on, rate), Stretch(off, 0)) * times
+def _bursts(times: int, on: float, rate: float, off: float) -> tuple[Stretch, ...]:
+    return (Stretch(on, rate), Stretch(off, 0)) * times
 
+
+def _on_off() -> Scenario:
     return Scenario(
         "on-off",
-        "bursts of 200 or 400 calls/s for 5 to 20 s with pauses of 20 to 30 s; quota 10,000 a day",
+        "bursts of 100 or 200 calls/s for 10 or 20 s with pauses of 20 or 30 s; quota 10,000 a day",
         (
-            _callers("over-on-20", _TEN_THOUSAND, *bursts(5, 20, 200, 20), count=2),
-            _callers("over-on-10", _TEN_THOUSAND, *bursts(5, 10, 400, 30), count=2),
-            _callers("over-on-5", _TEN_THOUSAND, *bursts(8, 5, 400, 25), count=2),
-            _callers("under-on-20", _TEN_THOUSAND, *bursts(2, 20, 210, 20)),
-            _callers("under-on-5", _TEN_THOUSAND, *bursts(4, 5, 420, 25)),
+            _callers("over-on-20", _TEN_THOUSAND, *_bursts(8, 20, 100, 20), count=2),
+            _callers("over-on-10", _TEN_THOUSAND, *_bursts(13, 10, 100, 20), count=2),
+            _callers("over-fast-10", _TEN_THOUSAND, *_bursts(7, 10, 200, 30), count=2),
+            _callers("under-on-20", _TEN_THOUSAND, *_bursts(4, 20, 106, 20)),
+            _callers("under-fast-10", _TEN_THOUSAND, *_bursts(4, 10, 212, 30)),
         ),
-        ("ip", "over-on-20-0"),
+        ("ip", "over-fast-10-0"),
+    )
+
+
+def _on_off_hard() -> Scenario:
+    return Scenario(
+        "on-off-hard",
+        "bursts of 200 or 400 calls/s, each of 20 to 40 % of the quota: over before anybody can know",
+        (
+            _callers("over-on-20", _TEN_THOUSAND, *_bursts(5, 20, 200, 20), count=2),
+            _callers("over-on-10", _TEN_THOUSAND, *_bursts(5, 10, 400, 30), count=2),
+            _callers("over-on-5", _TEN_THOUSAND, *_bursts(8, 5, 400, 25), count=2),
+            _callers("under-on-20", _TEN_THOUSAND, *_bursts(2, 20, 212, 20)),
+            _callers("under-on-5", _TEN_THOUSAND, *_bursts(4, 5, 425, 25)),
+        ),
+        ("ip", "over-on-10-0"),
     )
 
 
@@ -254,6 +270,7 @@ def _all() -> Iterable[Scenario]:
     yield _ramp()
     yield _step_burst()
     yield _on_off()
+    yield _on_off_hard()
     yield _hot_key()
     yield _botnet()
     yield _border("day-border", "the day ends after two minutes; quotas a day and a month", START_MS + DAY_MS // 2)
