@@ -23,14 +23,15 @@ Clients = dict[str, "DynamoDBClient"]
 
 @pytest.fixture
 def clients() -> "Iterator[Clients]":
-    """A client for each of two homes; in the first is also the gate. No environment of ours reaches it."""
+    """A client for each of two homes. Each has a gate: replicas that nothing replicates. No environment of ours reaches
+    them."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TALLYGATE_"))}
     credentials = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_CONFIG_FILE": os.devnull}
     with mock.patch.dict(os.environ, ours | credentials, clear=True), mock_aws():
         made = {home: boto3.client("dynamodb", region_name=home) for home in HOMES}
         for client in made.values():
             _create(client, NAMES.tally_table, names.TOP_INDEX, names.RANK_PARTITION, names.RANK)
-        _create(made[HOMES[0]], NAMES.gate_table, names.OWNER_INDEX, names.KEY_OWNER, None)
+            _create(client, NAMES.gate_table, names.OWNER_INDEX, names.KEY_OWNER, None)
         yield made
 
 

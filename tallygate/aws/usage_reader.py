@@ -1,7 +1,7 @@
 """Usage for operators: the exact counts of the tally, each home's own, added up."""
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,14 +68,13 @@ class UsageReader:
 
     def rows(self, kind: Kind, value: str, periods: Iterable[str]) -> list[HomeUsage]:
         """What each home counted of one identifier in each of `periods` (`month#2026-11`, `hour#2026-11-20T14`)."""
-        keys = [{names.PK: {"S": pk_of(kind, value)}, names.SK: {"S": period}} for period in dict.fromkeys(periods)]
+        places = [ItemKey(pk_of(kind, value), period) for period in dict.fromkeys(periods)]
         found = []
         for home, client in self._homes.items():
-            rows = self._rows(client, keys)
-            for key in keys:
-                period = key[names.SK]["S"]
-                row = rows.get(_place(key))
-                found.append(counted(row, home, period) if row else HomeUsage.nothing(home, period))
+            rows = rows_at(client, self._table, places)
+            for place in places:
+                row = rows.get(place)
+                found.append(counted(row, home, place.sk) if row else HomeUsage.nothing(home, place.sk))
         return found
 
     def top(self, kind: Kind, month: str, limit: int) -> list[Usage]:
@@ -104,30 +103,30 @@ class UsageReader:
                         yield KINDS[KINDS.index(kind)], value, tally_item(row)
 
     def _exact(self, kind: Kind, values: Iterable[str], month: str) -> list[Usage]:
-        keys = [
-            {names.PK: {"S": pk_of(kind, value)}, names.SK: {"S": names.MONTH_SK + month}}
-            for value in dict.fromkeys(values)
-        ]
-        by_home = {home: self._rows(client, keys) for home, client in self._homes.items()}
+        places = [ItemKey(pk_of(kind, value), names.MONTH_SK + month) for value in dict.fromkeys(values)]
+        by_home = {home: rows_at(client, self._table, places) for home, client in self._homes.items()}
         return [
             Usage(
                 kind,
-                key[names.PK]["S"].partition("#")[2],
+                place.pk.partition("#")[2],
                 month,
-                {home: tally_item(rows.get(_place(key), {})) for home, rows in by_home.items()},
+                {home: tally_item(rows.get(place, {})) for home, rows in by_home.items()},
             )
-            for key in keys
+            for place in places
         ]
 
-    def _rows(self, client: "DynamoDBClient", keys: list[dict[str, dict[str, str]]]) -> dict[ItemKey, Row]:
-        rows: dict[ItemKey, Row] = {}
-        for start in range(0, len(keys), MAX_BATCH_KEYS):
-            asked: Any = {self._table: {"Keys": keys[start : start + MAX_BATCH_KEYS], "ConsistentRead": True}}
-            while asked:
-                answer = client.batch_get_item(RequestItems=asked)
-                rows |= {_place(row): row for row in answer["Responses"].get(self._table, [])}
-                asked = answer.get("UnprocessedKeys")
-        return rows
+
+def rows_at(client: "DynamoDBClient", table: str, places: Sequence[ItemKey]) -> dict[ItemKey, Row]:
+    """The items at `places` that there are, strongly consistent."""
+    rows: dict[ItemKey, Row] = {}
+    for start in range(0, len(places), MAX_BATCH_KEYS):
+        keys = [{names.PK: {"S": pk}, names.SK: {"S": sk}} for pk, sk in places[start : start + MAX_BATCH_KEYS]]
+        asked: Any = {table: {"Keys": keys, "ConsistentRead": True}}
+        while asked:
+            answer = client.batch_get_item(RequestItems=asked)
+            rows |= {_place(row): row for row in answer["Responses"].get(table, [])}
+            asked = answer.get("UnprocessedKeys")
+    return rows
 
 
 def _place(row: Row) -> ItemKey:
@@ -139,7 +138,7 @@ class _Ranking:
     of the next one bounds all that are still unread."""
 
     def __init__(self, client: "DynamoDBClient", table: str, kind: Kind, month: str) -> None:
-        partitions = (_ranked(client, table, partition) for partition in rank_partitions(kind, month))
+        partitions = (ranked(client, table, partition) for partition in rank_partitions(kind, month))
         self._rows = heapq.merge(*partitions, key=lambda row: -row[0])
         self._next = next(self._rows, None)
 
@@ -161,15 +160,15 @@ class _Ranking:
         return values
 
 
-def _ranked(client: "DynamoDBClient", table: str, partition: str) -> Iterator[tuple[int, str]]:
-    """Rank and value of the identifiers in one partition of the index, by falling rank; page by page as they are
-    taken."""
+def ranked(client: "DynamoDBClient", table: str, partition: str, least: int = 0) -> Iterator[tuple[int, str]]:
+    """Rank and value of the identifiers in one partition of the index whose rank is `least` or more, by falling rank;
+    page by page as they are taken."""
     pages = client.get_paginator("query").paginate(
         TableName=table,
         IndexName=names.TOP_INDEX,
-        KeyConditionExpression="#top = :top",
-        ExpressionAttributeNames={"#top": names.RANK_PARTITION},
-        ExpressionAttributeValues={":top": {"S": partition}},
+        KeyConditionExpression="#top = :top AND #rank >= :least",
+        ExpressionAttributeNames={"#top": names.RANK_PARTITION, "#rank": names.RANK},
+        ExpressionAttributeValues={":top": {"S": partition}, ":least": {"N": str(least)}},
         ScanIndexForward=False,
     )
     for page in pages:

@@ -4,21 +4,27 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
+from tallygate.aws.callers import Callers
 from tallygate.aws.key_store import KeyStore
 from tallygate.aws.plan_store import PlanStore, StalePlansError
 from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, json_option, print_json
 from tallygate.cli.plan_words import change_document, plan_document, print_changes, print_plans
+from tallygate.cli.republishing import Survey, callers_of, survey
 from tallygate.cli.target import Target, target_options
 from tallygate.core.key_admin import BusyError, KeyAdminError
 from tallygate.core.key_profile import KeyProfile
 from tallygate.core.plan_changes import PlanChange, plan_changes
 from tallygate.core.plans import Plan
+from tallygate.core.republish import Group, groups_of
 
 WITHIN = "They hold in every region within 30 seconds."
+SETTLED_SECONDS = 45.0
+"""Plans are read again after 30 s; what was called until then is counted soon after."""
 
 
 @click.group()
@@ -33,6 +39,7 @@ def plans() -> None:
 def check(target: Target, offline: bool, as_json: bool) -> None:
     """Check the plans of the configuration, and show what applying them would change. Changes nothing.
 
+    Shows also how many callers that touches, counted exactly, and how many would have used up what they may.
     Exit code 1: the file is wrong, or a plan would go that keys are on.
 
     \b
@@ -48,7 +55,7 @@ def check(target: Target, offline: bool, as_json: bool) -> None:
         return
     intended = _Intended.of(target, to_write=False)
     if as_json:
-        print_json({"changes": intended.document()})
+        print_json(intended.document())
     else:
         intended.print()
     if intended.in_use:
@@ -58,14 +65,26 @@ def check(target: Target, offline: bool, as_json: bool) -> None:
 @plans.command()
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nobody is asked anyway.")
 @click.option("--move-to", metavar="PLAN", help="Put the keys of plans that go on PLAN first.")
+@click.option(
+    "--no-wait",
+    is_flag=True,
+    help="Do not wait until it holds everywhere, to tell then what was used meanwhile under the limits before.",
+)
+@click.option(
+    "--republish", is_flag=True, help="Tell anew what callers used though nothing changes: after a failure, say."
+)
 @click.option("--force", is_flag=True, help="Let plans go that keys are on: their calls are then held to no limit.")
 @json_option
 @target_options
-def apply(target: Target, yes: bool, move_to: str | None, force: bool, as_json: bool) -> None:
+def apply(
+    target: Target, yes: bool, move_to: str | None, no_wait: bool, republish: bool, force: bool, as_json: bool
+) -> None:
     """Let the plans of the configuration hold, and no others, in every region within 30 seconds.
 
-    Shows what changes and asks first. A reader has all plans as they were before or as they are now, never some of
-    each. A plan that keys are on does not go without --move-to or --force.
+    Shows what changes and whom it touches, and asks first. A reader has all plans as they were before or as they are
+    now, never some of each. Changed quotas take effect on what has been used: the homes' counts are told to the
+    regions by the new marks, and once more when the plans hold everywhere. A plan that keys are on does not go
+    without --move-to or --force.
 
     \b
     Examples:
@@ -74,7 +93,7 @@ def apply(target: Target, yes: bool, move_to: str | None, force: bool, as_json: 
     """
     if move_to is not None and force:
         raise click.UsageError("--move-to and --force contradict each other")
-    intended = _Intended.of(target, to_write=True)
+    intended = _Intended.of(target, to_write=True, move_to=move_to, republish=republish)
     if move_to is not None and all(plan.anonymous or plan.name != move_to for plan in intended.wanted):
         raise Failure(f"--move-to: {move_to} is no plan for keys in {_names(intended.wanted)}")
     if not as_json or is_somebody_there():
@@ -84,12 +103,15 @@ def apply(target: Target, yes: bool, move_to: str | None, force: bool, as_json: 
     if intended.changes and not yes and is_somebody_there():
         click.confirm("Apply?", abort=True, err=True)
     moved = intended.carry_out(target, move_to)
+    published = intended.publish(wait=not no_wait)
     if as_json:
         applied = [plan_document(plan) for plan in intended.store.plans()]
-        print_json({"changes": intended.document(), "moved": moved, "plans": applied})
-    elif intended.changes:
-        said = f"Moved {len(moved):,} keys to {move_to}. " if moved else ""
-        console().print(f"Applied. {said}{WITHIN}")
+        print_json({**intended.document(), "moved": moved, "published": published, "plans": applied})
+    elif intended.changes or published:
+        said = "Applied. " if intended.changes else ""
+        said += f"Moved {len(moved):,} keys to {move_to}. " if moved else ""
+        said += f"Told {published:,} counts anew. " if published else ""
+        console().print(said + WITHIN)
 
 
 @plans.command()
@@ -131,21 +153,33 @@ class _Intended:
     wanted: tuple[Plan, ...]
     changes: list[PlanChange]
     in_use: list[KeyProfile]
+    groups: list[Group]
+    callers: Callers
+    survey: Survey
 
     @classmethod
-    def of(cls, target: Target, *, to_write: bool) -> "_Intended":
+    def of(cls, target: Target, *, to_write: bool, move_to: str | None = None, republish: bool = False) -> "_Intended":
         gate, table = target.gate(to_write=to_write), target.names.gate_table
         store = PlanStore(gate, table, target.audit_log() if to_write else None)
         before, revision = _in_force(store)
         wanted = target.wanted.plans
         changes = plan_changes(before, wanted)
+        changed = {change.name for change in changes}
         gone = {change.name for change in changes if change.kind == "removed"}
         now_ms = _now_ms()
-        in_use = [
-            key for key in (KeyStore(gate, table).profiles() if gone else ())
-            if key.plan in gone and key.state(now_ms) == "active"
-        ]  # fmt: skip
-        return cls(store, revision, before, wanted, changes, in_use)
+        # There may be many keys: they are not read for nothing.
+        is_read = republish or any(change.before and not change.before.anonymous for change in changes)
+        keys = [key for key in (KeyStore(gate, table).profiles() if is_read else ()) if key.state(now_ms) == "active"]
+        plan_of_key = {
+            key.counted_under: (key.plan, move_to if move_to is not None and key.plan in gone else key.plan)
+            for key in keys
+            if republish or key.plan in changed
+        }
+        groups = groups_of([] if republish else before, wanted, plan_of_key)
+        callers = callers_of(target)
+        found = survey(callers, groups, now_ms) if before else Survey()
+        in_use = [key for key in keys if key.plan in gone]
+        return cls(store, revision, before, wanted, changes, in_use, groups, callers, found)
 
     @property
     def keys_on(self) -> Counter[str]:
@@ -159,11 +193,25 @@ class _Intended:
         out = console(stderr=stderr)
         if self.changes:
             print_changes(out, self.changes, self.keys_on)
+            self.survey.print(out)
         else:
             out.print("Nothing changes: these plans are in force.")
 
-    def document(self) -> list[dict[str, object]]:
-        return [change_document(change, self.keys_on) for change in self.changes]
+    def document(self) -> dict[str, Any]:
+        changes = [change_document(change, self.keys_on) for change in self.changes]
+        return {"changes": changes, "touched": self.survey.document()}
+
+    def publish(self, *, wait: bool) -> int:
+        """Tell the regions what the new marks call for; how many rows that wrote. Once more when no container goes by
+        the plans before any longer: what was used meanwhile was told by their marks."""
+        tightened = [group for group in self.groups if group.is_tightened] if self.before else []
+        published = 0
+        for seconds in (0, SETTLED_SECONDS) if wait else (0,):
+            if tightened:
+                with console(stderr=True).status(f"until it holds everywhere: {SETTLED_SECONDS:.0f} s …"):
+                    time.sleep(seconds)
+                published += self.callers.publish(survey(self.callers, tightened, _now_ms()).due)
+        return published
 
     def carry_out(self, target: Target, move_to: str | None) -> list[str]:
         """Write the plans; the ids of the keys that were moved to another before their own went."""

@@ -33,6 +33,13 @@ def mark_index(used: int, quota: int, homes: int = 1) -> int:
     return fine_from // coarse_step + 1 + (share - fine_from) + (used - quota) * 100 // (quota * COARSE_PERCENT)
 
 
+def first_mark(quota: int, homes: int = 1) -> int:
+    """The fewest units that pass a mark of `quota`."""
+    fine_from = FINE_FROM_PERCENT_ONE_HOME if homes == 1 else FINE_FROM_PERCENT_MANY_HOMES
+    position = min(COARSE_PERCENT * homes, fine_from)
+    return -(-position * quota // (100 * homes)) if quota > 0 else 0
+
+
 def crosses(before: int, after: int, quota: int, homes: int = 1) -> bool:
     """Whether a count that went from `before` to `after` passed a mark of `quota`."""
     return before != after and mark_index(before, quota, homes) != mark_index(after, quota, homes)

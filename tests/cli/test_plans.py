@@ -9,9 +9,14 @@ from test_operators import CONFIG, Operator
 
 from tallygate.aws.audit_trail import AuditTrail
 from tallygate.aws.plan_store import PlanStore
+from tallygate.aws.tally_table import TallyTable
 from tallygate.cli import main
+from tallygate.core import names
+from tallygate.core.names import Kind, pk_of
 from tallygate.core.periods import day_of
 from tallygate.core.plans import Plan
+from tallygate.core.ranks import rank_of, rank_partition
+from tallygate.core.tally import Delta, ItemKey, Update
 from tests.stage_tables import NAMES, Clients
 
 
@@ -72,7 +77,7 @@ def test_a_check_shows_what_would_change_and_changes_nothing(operator: Operator,
     assert [changed[side]["limits"][0]["quota"] for side in ("before", "after")] == [1000, 500]
     assert operator.json("plans", "show") == before
     assert operator.run("plans", "apply").stdout.endswith("Applied. They hold in every region within 30 seconds.\n")
-    assert operator.json("plans", "check") == {"changes": []}
+    assert operator.json("plans", "check") == {"changes": [], "touched": {}}
 
 
 def test_a_file_that_is_wrong_is_refused_with_all_that_is_wrong(operator: Operator, file: Path) -> None:
@@ -160,3 +165,82 @@ def test_plans_that_somebody_applied_meanwhile_are_not_overwritten(
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: somebody else applied plans at this moment")
     assert [plan["name"] for plan in operator.json("plans", "show")] == ["anonymous"]
+
+
+def spend(clients: Clients, home: str, kind: Kind, value: str, units: int) -> None:
+    """As the consumer of a home counts, today, far from any mark of what was."""
+    day = day_of(time.time_ns() // 1_000_000)
+    key = ItemKey(pk_of(kind, value), names.MONTH_SK + day.month)
+    tally = TallyTable(clients[home], NAMES.tally_table)
+    tally.add(Update(key, "w", 1, 1, Delta(units, units, 0, {day.number: units}), 1, 2**40))
+    tally.set_rank(key, rank_partition(kind, day.month, key.pk), rank_of(units))
+
+
+def published(clients: Clients, home: str, kind: Kind, value: str) -> list[int]:
+    rows = clients[home].query(
+        TableName=NAMES.gate_table,
+        KeyConditionExpression="pk = :pk AND begins_with(sk, :month)",
+        ExpressionAttributeValues={":pk": {"S": pk_of(kind, value)}, ":month": {"S": "month#"}},
+    )["Items"]
+    return [int(row["c"]["N"]) for row in rows]
+
+
+def test_a_lowered_quota_takes_effect_on_what_was_used_in_every_home(
+    operator: Operator, file: Path, clients: Clients
+) -> None:
+    operator.json("plans", "apply")
+    over, under, other = (
+        operator.json("keys", "create", "--owner", "acme", "--plan", plan)["id"]
+        for plan in ("starter", "starter", "starter")
+    )
+    spend(clients, "us-east-1", "key", over, 40)
+    spend(clients, "eu-west-1", "key", over, 70)
+    spend(clients, "us-east-1", "key", under, 30)
+    change(file, "quota = 1000", "quota = 100")
+    touched = {"key": {"callers": 2, "were_over": 0, "are_over": 1, "behind": 2}}
+    assert operator.json("plans", "check")["touched"] == touched
+    assert published(clients, "us-east-1", "key", over) == []
+
+    shown = operator.run("plans", "apply").stdout
+    assert ["per", "key", "2", "0", "1", "2"] in [line.split() for line in shown.splitlines()]
+    assert "Told " in shown
+    assert published(clients, "us-east-1", "key", over) == [40]
+    assert published(clients, "eu-west-1", "key", over) == [70]
+    assert published(clients, "us-east-1", "key", under) == [30]
+    assert published(clients, "us-east-1", "key", other) == []
+
+
+def test_a_lowered_free_quota_is_told_of_addresses_and_a_raised_one_of_nobody(
+    operator: Operator, file: Path, clients: Clients
+) -> None:
+    operator.json("plans", "apply")
+    spend(clients, "us-east-1", "ip", "192.0.2.1", 60)
+    spend(clients, "us-east-1", "ip", "192.0.2.2", 9)
+    change(file, "quota = 200", "quota = 50")
+    lowered = operator.json("plans", "apply")
+    assert lowered["touched"] == {"ip": {"callers": 2, "were_over": 0, "are_over": 1, "behind": 2}}
+    assert (published(clients, "us-east-1", "ip", "192.0.2.1"), lowered["published"]) == ([60], 2)
+    change(file, "quota = 50", "quota = 100")
+    raised = operator.json("plans", "apply")
+    assert raised["touched"] == {"ip": {"callers": 2, "were_over": 1, "are_over": 0, "behind": 0}}
+    assert raised["published"] == 0
+
+
+def test_keys_that_are_moved_are_told_of_by_the_marks_of_their_new_plan(
+    operator: Operator, file: Path, clients: Clients
+) -> None:
+    operator.json("plans", "apply")
+    id = operator.json("keys", "create", "--owner", "acme", "--plan", "starter")["id"]
+    spend(clients, "us-east-1", "key", id, 20)
+    without_starter(file)
+    applied = operator.json("plans", "apply", "--move-to", "pro")
+    assert (applied["touched"]["key"]["are_over"], applied["published"]) == (1, 1)
+    assert published(clients, "us-east-1", "key", id) == [20]
+
+
+def test_applying_again_mends_what_was_not_told(operator: Operator, clients: Clients) -> None:
+    operator.json("plans", "apply")
+    spend(clients, "us-east-1", "ip", "192.0.2.1", 60)
+    assert operator.json("plans", "apply")["published"] == 0
+    assert operator.json("plans", "apply", "--republish")["published"] == 1
+    assert published(clients, "us-east-1", "ip", "192.0.2.1") == [60]

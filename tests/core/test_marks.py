@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallygate.core.marks import crosses, mark_index
+from tallygate.core.marks import crosses, first_mark, mark_index
 
 quotas = st.integers(1, 1_000_000)
 
@@ -52,3 +52,10 @@ def test_a_step_of_a_twentieth_is_never_silent(quota: int, data: st.DataObject) 
 @pytest.mark.parametrize("quota", [0, -1])
 def test_a_quota_of_nothing_is_reached_from_the_start(quota: int) -> None:
     assert mark_index(0, quota) == mark_index(7, quota) == 1
+
+
+@given(quotas, st.integers(1, 40))
+def test_the_first_mark_is_the_fewest_units_that_pass_one(quota: int, homes: int) -> None:
+    first = first_mark(quota, homes)
+    assert mark_index(first - 1, quota, homes) == 0
+    assert mark_index(first, quota, homes) > 0
