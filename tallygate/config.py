@@ -11,6 +11,7 @@ from typing import Final, Literal, get_args
 
 from tallygate.core.names import KINDS, Kind
 from tallygate.core.plans import WINDOWS, Limit, OnUnavailable, Plan, Window
+from tallygate.core.routes import Routes, parts_of
 from tallygate.fields import NotAllowedError, Problems, Table, choice, integer, one_of, text, yes_or_no
 
 Gateway = Literal["http"]
@@ -27,6 +28,9 @@ MAX_QUOTA: Final = 10**15
 """Far from the 38 digits of a DynamoDB number, and exact in a JSON reader that keeps numbers as doubles."""
 MAX_PLANS: Final = 40
 """A change of all of them to others, with its records, is one transaction of at most 100 writes."""
+MAX_ROUTES: Final = 200
+"""Every container reads them each 30 s, with the plans."""
+MAX_UNITS: Final = 1_000_000
 KEYED_KINDS: Final[tuple[Kind, ...]] = ("key",)
 ANONYMOUS_KINDS: Final[tuple[Kind, ...]] = ("ip", "ref")
 
@@ -70,6 +74,7 @@ class Service:
 class Config:
     service: Service
     plans: tuple[Plan, ...]
+    routes: Routes
 
     @property
     def anonymous_plan(self) -> Plan:
@@ -93,9 +98,11 @@ def load(path: Path | str) -> Config:
         raise ConfigError([f"{file}: cannot be read: lists or tables are nested hundreds deep"]) from None
     problems = Problems(file)
     root = Table(problems, "", document)
-    root.only("service", "plans")
+    root.only("service", "plans", "routes")
     config = Config(
-        _service(root.take_table("service", required=True)), _plans(root.take_table("plans", required=True))
+        _service(root.take_table("service", required=True)),
+        _plans(root.take_table("plans", required=True)),
+        _routes(root.take_table("routes")),
     )
     if problems.lines:
         raise ConfigError(problems.lines)
@@ -206,6 +213,20 @@ def _limit(fields: Table, kinds: tuple[Kind, ...]) -> Limit:
         rolling=fields.take("rolling", rolling, False),
         soft=fields.take("soft", yes_or_no, False),
     )
+
+
+def _routes(fields: Table) -> Routes:
+    units: dict[str, int] = {}
+    for pattern in fields.values:
+        try:
+            parts_of(pattern)
+        except ValueError as allowed:
+            fields.problems.wrong(fields.key, pattern, allowed)
+            continue
+        units[pattern] = fields.take(pattern, integer(0, MAX_UNITS), 1)
+    if len(units) > MAX_ROUTES:
+        fields.problems.add(fields.key, f"found {len(units)} patterns, allowed are at most {MAX_ROUTES}")
+    return Routes(units)
 
 
 def region(found: object) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tallygate.config import MAX_PLANS, MAX_QUOTA, Config, ConfigError, load
+from tallygate.config import MAX_PLANS, MAX_QUOTA, MAX_ROUTES, Config, ConfigError, load
 from tallygate.core.plans import Limit, Plan
 from tallygate.resources import Names
 
@@ -278,7 +278,7 @@ def test_one_plan_must_be_for_callers_without_a_key(file: Path) -> None:
 
 def test_a_table_that_is_not_ours_is_named_with_its_likely_meaning(file: Path) -> None:
     (problem,) = problems(file, written(plans="[plan.p]\nlimits = []"))
-    assert problem == "plan: unknown key, did you mean plans? allowed are service, plans"
+    assert problem == "plan: unknown key, did you mean plans? allowed are service, plans, routes"
 
 
 def test_every_problem_is_reported_at_once_in_a_line_each(file: Path) -> None:
@@ -341,3 +341,22 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_long_value_does_not_flood_the_message(file: Path) -> None:
     (problem,) = problems(file, written({"publish": f'"{"x" * 5000}"'}))
     assert len(problem) < 150
+
+
+def test_routes_weigh_what_is_said_and_nothing_else_is_taken(file: Path) -> None:
+    routes = '[routes]\n"/v1/search" = 5\n"GET /v1/export/*" = 20\n"/health" = 0\n'
+    assert loaded(file, written(plans=routes)).routes.units == {"/v1/search": 5, "GET /v1/export/*": 20, "/health": 0}
+    assert loaded(file, written()).routes.units == {}
+    wrong = '[routes]\n"v1/search" = 5\n"HEAD /x" = 1\n"/v1/usage" = 1\n"/y" = -1\n"/z" = "2"\n'
+    assert problems(file, written(plans=wrong)) == [
+        'routes: found "v1/search", allowed is a path like /v1/search or the beginning of one like /v1/export/*, '
+        "perhaps after a method",
+        'routes: found "HEAD /x", allowed is GET, which is HEAD as well',
+        'routes: found "/v1/usage", allowed is anything but /v1/usage, which is free',
+        "routes./y: found -1, allowed is a whole number from 0 to 1000000",
+        'routes./z: found "2", allowed is a whole number from 0 to 1000000',
+    ]
+    many = "[routes]\n" + "".join(f'"/r{number}" = 2\n' for number in range(MAX_ROUTES + 1))
+    assert problems(file, written(plans=many)) == [
+        f"routes: found {MAX_ROUTES + 1} patterns, allowed are at most {MAX_ROUTES}"
+    ]

@@ -15,7 +15,6 @@ from tallygate.core.keys import KEY_ID_CHARS, secret_hash, stage_of
 from tallygate.core.limiter import UNAVAILABLE, Limiter
 from tallygate.core.names import INVALID_KEY, Kind, pk_of
 from tallygate.core.plans import Plan
-from tallygate.core.routes import units_of
 from tallygate.core.snapshots import Snapshot
 from tallygate.core.standing import NO_LIMITS, Standing, standing_limits
 from tallygate.core.verdict import Ban, Verdict
@@ -129,7 +128,7 @@ class Judge:
             decision = self._unavailable(keyed=key is not None)
             missing = plan_name if self._view.has_plans else None
             return Judgement(self._verdict(call, identity, key, decision, charge=charge), reading, missing)
-        units = units_of(call.method, call.path)
+        units = self._view.units_of(call.method, call.path)
         decision = self._limiter.decide(call.id, call.at_ms, units, snapshots, plan)
         standing = standing_limits(plan, {kind: found.usage() for kind, found in snapshots.items()}, call.at_ms)
         verdict = self._verdict(call, identity, key, decision, charge=charge, plan=plan, standing=standing)
@@ -175,7 +174,7 @@ class Judge:
             shadow=plan is not None and plan.shadow,
             home=self._settings.home,
             region=self._settings.region,
-            units=units_of(call.method, call.path),
+            units=self._view.units_of(call.method, call.path),
             decision=decision,
             key_fault=key_fault,
             ban=ban,

@@ -4,12 +4,13 @@ consistent (half the price, and the replica is behind anyway)."""
 from collections.abc import Collection
 
 from tallygate.aws.dynamodb_http import Answer, Operation, Sends
-from tallygate.aws.gate_rows import Row, address_rule, partition_of, plan_of, plan_rows
+from tallygate.aws.gate_rows import Row, address_rule, partition_of, plan_of, plan_rows, routes_of
 from tallygate.core import names
 from tallygate.core.addresses import NO_RULES, AddressRule, AddressRules
 from tallygate.core.gate import Partition, ReadFailure, Reading
 from tallygate.core.periods import HOUR_MS, hour_of
 from tallygate.core.plans import Plan
+from tallygate.core.routes import ALL_ALIKE, Routes
 
 
 class GateReader:
@@ -38,8 +39,8 @@ class GateReader:
                 found[pk] = partition
         if not plans:
             return Reading(found, None, tuple(failures), took_ms)
-        read, rules = _plans_and_rules(answers[-1], failures)
-        return Reading(found, read, tuple(failures), took_ms, rules)
+        read, rules, routes = _plans_and_rules(answers[-1], failures)
+        return Reading(found, read, tuple(failures), took_ms, rules, routes)
 
     def _query(self, pk: str, lowest: str | None = None) -> Operation:
         condition, named, values = "#pk = :pk", {"#pk": names.PK}, {":pk": {"S": pk}}
@@ -65,14 +66,17 @@ def _partition(answer: Answer, now_ms: int) -> Partition | ReadFailure:
         return _nonsense("a row", error)
 
 
-def _plans_and_rules(answer: Answer, failures: list[ReadFailure]) -> tuple[dict[str, Plan] | None, AddressRules]:
-    """The plans, and the rules on addresses beside them, that can be read; one that makes no sense is left out and said
-    to be."""
+def _plans_and_rules(
+    answer: Answer, failures: list[ReadFailure]
+) -> tuple[dict[str, Plan] | None, AddressRules, Routes]:
+    """The plans, and the rules on addresses and the routes beside them, that can be read; what makes no sense is left
+    out and said to be."""
     if isinstance(answer, ReadFailure):
         failures.append(answer)
-        return None, NO_RULES
+        return None, NO_RULES, ALL_ALIKE
     plans: dict[str, Plan] = {}
     rules: list[AddressRule] = []
+    routes = ALL_ALIKE
     rows: list[Row] = answer.get("Items", [])
     for row in rows:
         if names.PLANS in row:
@@ -81,12 +85,16 @@ def _plans_and_rules(answer: Answer, failures: list[ReadFailure]) -> tuple[dict[
                     plans[name] = plan_of(name, fields)
                 except (KeyError, TypeError, ValueError) as error:
                     failures.append(_nonsense(f"plan {name}", error))
+            try:
+                routes = routes_of(row)
+            except (KeyError, TypeError, ValueError) as error:
+                failures.append(_nonsense("a route", error))
         else:
             try:
                 rules.append(address_rule(row))
             except (KeyError, TypeError, ValueError) as error:
                 failures.append(_nonsense("a rule on addresses", error))
-    return plans, AddressRules(rules)
+    return plans, AddressRules(rules), routes
 
 
 def _nonsense(what: str, error: Exception) -> ReadFailure:

@@ -15,6 +15,7 @@ from tallygate.core.adjustments import UNADJUSTED, Adjustments, Baseline
 from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Partition
 from tallygate.core.plans import ON_UNAVAILABLE, WINDOWS, Limit, Plan
+from tallygate.core.routes import Routes
 from tallygate.core.usage import HomeUsage
 
 Row = Mapping[str, Mapping[str, Any]]
@@ -114,6 +115,11 @@ def adjustments_of(row: Row) -> Adjustments:
 def plan_rows(row: Row) -> Mapping[str, Row]:
     """What the item of all plans says of each, by name."""
     return {name: plan["M"] for name, plan in _map(row, names.PLANS).items()}
+
+
+def routes_of(row: Row) -> Routes:
+    """What calls weigh, of the item of all plans. ValueError for a pattern that is not known here."""
+    return Routes({pattern: int(units["N"]) for pattern, units in _map(row, names.ROUTES).items()})
 
 
 def plan_of(name: str, row: Row) -> Plan:

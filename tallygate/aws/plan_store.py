@@ -1,7 +1,7 @@
 """Applying plans: they are written in the administrative region only, all at once."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tallygate.aws.audit_log import AuditLog, ConflictError, RefusedWriteError, transact
@@ -11,6 +11,7 @@ from tallygate.aws.rows import Attributes, Row, number
 from tallygate.core import names
 from tallygate.core.audit import Change
 from tallygate.core.plans import Plan
+from tallygate.core.routes import ALL_ALIKE, Routes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,13 +29,13 @@ class PlanStore(PlanReader):
         super().__init__(client, table)
         self._log = log
 
-    def apply(self, plans: Iterable[Plan], revision: int | None = None) -> int:
-        """Let `plans`, and no others, hold: in every region within 30 s. Returns their revision. StalePlansError when
-        those in force are not of `revision` (any, without one)."""
+    def apply(self, plans: Iterable[Plan], routes: Routes = ALL_ALIKE, revision: int | None = None) -> int:
+        """Let `plans` and `routes`, and no others, hold: in every region within 30 s. Returns their revision.
+        StalePlansError when those in force are not of `revision` (any, without one)."""
         stored = self._row()
         found = number(stored, names.PLANS_REVISION)
-        row = plans_row(plans, found + 1)
-        changes = _changes(plan_rows(stored), plan_rows(row))
+        row = plans_row(plans, found + 1, routes)
+        changes = _changes(stored, row)
         if revision not in (None, found):
             raise StalePlansError
         if not changes:
@@ -56,12 +57,13 @@ class PlanStore(PlanReader):
         return found + 1
 
 
-def plans_row(plans: Iterable[Plan], revision: int) -> Attributes:
+def plans_row(plans: Iterable[Plan], revision: int, routes: Routes = ALL_ALIKE) -> Attributes:
     """The item of all plans."""
     return {
         names.PK: {"S": names.PLANS_PK},
         names.SK: {"S": names.PLANS_SK},
         names.PLANS: {"M": {plan.name: {"M": _plan_row(plan)} for plan in plans}},
+        names.ROUTES: {"M": {pattern: {"N": str(units)} for pattern, units in routes.units.items()}},
         names.PLANS_REVISION: {"N": str(revision)},
     }
 
@@ -90,13 +92,18 @@ def _plan_row(plan: Plan) -> Attributes:
     }
 
 
-def _changes(before: Mapping[str, Row], after: Mapping[str, Row]) -> list[Change]:
-    """What is recorded, plan by plan. Rows are compared, whatever they hold: what no version here knows is replaced."""
+def _changes(before: Row, after: Row) -> list[Change]:
+    """What is recorded, plan by plan, and all routes together. Rows are compared, whatever they hold: what no version
+    here knows is replaced."""
     changes = []
-    for name in sorted({*before, *after}):
-        was, new = (None if row is None else _plain({"M": row}) for row in (before.get(name), after.get(name)))
+    were, are = plan_rows(before), plan_rows(after)
+    for name in sorted({*were, *are}):
+        was, new = (None if row is None else _plain({"M": row}) for row in (were.get(name), are.get(name)))
         if was != new:
             changes.append(Change("plan.remove" if new is None else "plan.apply", f"plan#{name}", was, new))
+    was, new = (_plain(row.get(names.ROUTES, {"M": {}})) for row in (before, after))
+    if was != new:
+        changes.append(Change("plan.apply", "routes", was, new))
     return changes
 
 

@@ -1,13 +1,14 @@
 """Plans and what changes of them, for people and for programs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 
 from tallygate.cli.output import table
-from tallygate.core.plan_changes import PlanChange
+from tallygate.core.plan_changes import Difference, PlanChange
 from tallygate.core.plans import Limit, Plan
+from tallygate.core.routes import Routes
 
 NO_PLANS = "No plans: `tallygate plans apply` writes those of the configuration."
 
@@ -29,6 +30,27 @@ def print_changes(out: Console, changes: Iterable[PlanChange], keys_on: Mapping[
         for part, before, after in change.differences():
             rows.add_row(f"  {part}", before or "-", "→", after or "-")
         out.print(rows)
+
+
+def print_route_changes(out: Console, differences: Sequence[Difference]) -> None:
+    if not differences:
+        return
+    out.print("routes, in units for a call:")
+    rows = table("", "", "<", "<")
+    rows.show_header = False
+    for part, before, after in differences:
+        rows.add_row(f"  {part}", before or "1", "→", after or "1")
+    out.print(rows)
+
+
+def print_routes(out: Console, routes: Routes) -> None:
+    if not routes.units:
+        return
+    rows = table("route", "units")
+    for pattern, units in sorted(routes.units.items()):
+        rows.add_row(pattern, f"{units:,}" if units else "free")
+    out.print()
+    out.print(rows)
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from tallygate.core.addresses import NO_RULES, AddressRules
 from tallygate.core.adjustments import UNADJUSTED, Adjustments
 from tallygate.core.credentials import StoredKey
 from tallygate.core.plans import Plan
+from tallygate.core.routes import ALL_ALIKE, Routes
 from tallygate.core.usage import HomeUsage
 
 
@@ -31,19 +32,20 @@ class ReadFailure:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one round of reads brought. What was asked for and is not here could not be read; `failures` say why. The
-    `rules` on addresses come with the plans."""
+    `rules` on addresses and the `routes` come with the plans."""
 
     partitions: Mapping[str, Partition] = field(default_factory=dict)
     plans: Mapping[str, Plan] | None = None
     failures: tuple[ReadFailure, ...] = ()
     took_ms: int = 0
     rules: AddressRules = NO_RULES
+    routes: Routes = ALL_ALIKE
 
 
 class Gate(Protocol):
     """Where published counts, keys and plans are read."""
 
     def read(self, partitions: Collection[str], *, plans: bool, now_ms: int) -> Reading:
-        """The partitions named by their keys (`ip#203.0.113.7`), and all plans with the rules on addresses if
-        asked. Returns in time, with or without them; never raises for a store that does not answer."""
+        """The partitions named by their keys (`ip#203.0.113.7`), and all plans with the rules on addresses and the
+        routes if asked. Returns in time, with or without them; never raises for a store that does not answer."""
         ...

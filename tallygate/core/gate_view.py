@@ -7,6 +7,7 @@ from typing import Final
 from tallygate.core.addresses import NO_RULES, Address, AddressAction, AddressRules
 from tallygate.core.gate import Gate, Partition, Reading
 from tallygate.core.plans import OnUnavailable, Plan, strictest_on_unavailable
+from tallygate.core.routes import ALL_ALIKE, Routes
 from tallygate.core.snapshots import Snapshot, Snapshots
 
 PLANS_GOOD_MS: Final = 30_000
@@ -32,6 +33,7 @@ class GateView:
         self._plans: Mapping[str, Plan] = {}
         self._plans_read_ms: int | None = None
         self._rules: AddressRules = NO_RULES
+        self._routes: Routes = ALL_ALIKE
         self._failed_rounds = 0
         self._paused_until_ms = 0
 
@@ -48,7 +50,8 @@ class GateView:
             if partition is not None:
                 snapshot.renew(partition, self._home, now_ms)
         if reading.plans is not None:
-            self._plans, self._rules, self._plans_read_ms = reading.plans, reading.rules, now_ms
+            self._plans, self._rules, self._routes = reading.plans, reading.rules, reading.routes
+            self._plans_read_ms = now_ms
         self._failed_rounds = self._failed_rounds + 1 if reading.failures else 0
         if self._failed_rounds >= FAILED_ROUNDS:
             self._paused_until_ms = now_ms + PAUSE_MS
@@ -66,6 +69,10 @@ class GateView:
     def action(self, address: Address | None, now_ms: int) -> AddressAction | None:
         """What operators decided on an address, as far as it was read, however long ago."""
         return self._rules.action(address, now_ms)
+
+    def units_of(self, method: str, path: str) -> int:
+        """What a call weighs, as far as it was read; 1 before that."""
+        return self._routes.units_of(method, path)
 
     @property
     def has_plans(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from tallygate.core.plans import Limit, Plan
+from tallygate.core.routes import Routes
 
 ChangeKind = Literal["added", "removed", "changed"]
 
@@ -49,6 +50,15 @@ def plan_changes(before: Iterable[Plan], after: Iterable[Plan]) -> list[PlanChan
         PlanChange(name, was.get(name), new.get(name))
         for name in sorted({*was, *new})
         if was.get(name) != new.get(name)
+    ]
+
+
+def route_changes(before: Routes, after: Routes) -> list[Difference]:
+    """Every pattern whose calls weigh otherwise."""
+    return [
+        Difference(pattern, *(None if units is None else f"{units:,}" for units in (was, new)))
+        for pattern in sorted({*before.units, *after.units})
+        if (was := before.units.get(pattern)) != (new := after.units.get(pattern))
     ]
 
 

@@ -271,7 +271,9 @@ class World:
             deployed = deploy(read_assembly(assembly, ACCOUNT), self.aws)
         with _phase(report, "plans"):
             home = self.config.service.administrative_region
-            PlanStore(self.aws.client("dynamodb", home), self.names.gate_table).apply(self.config.plans)
+            PlanStore(self.aws.client("dynamodb", home), self.names.gate_table).apply(
+                self.config.plans, self.config.routes
+            )
         with _phase(report, "functions"):
             errors = self._emulator.ask("POST", "/_tallygate/warm", timeout_seconds=120)["errors"]
             for function, error in errors.items():

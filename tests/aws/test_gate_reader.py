@@ -13,6 +13,7 @@ from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Partition, ReadFailure
 from tallygate.core.plans import Limit, Plan
 from tallygate.core.publish import Publication
+from tallygate.core.routes import ALL_ALIKE, Routes
 from tallygate.core.tally import TallyItem
 from tallygate.core.usage import HomeUsage
 
@@ -109,6 +110,17 @@ def test_plans_are_read_as_they_are_stored() -> None:
         "anonymous": ANONYMOUS,
         "pro": PRO,
     }
+
+
+def test_what_calls_weigh_is_read_with_the_plans() -> None:
+    routes = Routes({"/v1/search": 5, "GET /v1/export/*": 20})
+    row: Any = plans_row([PRO], 1, routes)
+    reading = GateReader(Client({"Items": [row]}), "gate", 150).read([], plans=True, now_ms=NOW)
+    assert (reading.routes, reading.failures) == (routes, ())
+    row["routes"]["M"]["no path"] = {"N": "3"}
+    reading = GateReader(Client({"Items": [row]}), "gate", 150).read([], plans=True, now_ms=NOW)
+    assert (reading.plans, reading.routes) == ({"pro": PRO}, ALL_ALIKE)
+    assert [failure.may_pass for failure in reading.failures] == [False]
 
 
 def test_a_plan_that_makes_no_sense_here_is_left_out_and_said_to_be() -> None:

@@ -14,6 +14,7 @@ from tallygate.aws.gate_rows import plan_of, plan_rows
 from tallygate.aws.plan_store import PlanStore, StalePlansError, plans_row
 from tallygate.core.periods import day_of
 from tallygate.core.plans import WINDOWS, Limit, Plan
+from tallygate.core.routes import ALL_ALIKE, Routes
 from tests.stage_tables import NAMES, Clients
 
 limits = st.builds(
@@ -51,6 +52,20 @@ def test_what_is_applied_takes_the_place_of_all_that_was(clients: Clients) -> No
     assert store.plans() == [Plan("pro", (Limit("key", 20, "month"),), on_unavailable="deny"), visitors]
 
 
+def test_what_calls_weigh_is_applied_with_the_plans_and_recorded(clients: Clients) -> None:
+    client = clients["us-east-1"]
+    store = PlanStore(client, NAMES.gate_table, AuditLog(NAMES.tally_table, "ada"))
+    routes = Routes({"/v1/search": 5, "GET /v1/export/*": 0})
+    store.apply([Plan("pro", ())], routes)
+    assert store.in_force().routes == routes
+    assert store.apply([Plan("pro", ())], routes) == 1, "nothing changed"
+    store.apply([Plan("pro", ())])
+    assert store.in_force().routes == ALL_ALIKE
+    trail = AuditTrail(client, NAMES.tally_table)
+    changes = [entry.change for entry in trail.entries([day_of(time.time_ns() // 1_000_000).month], subject="routes")]
+    assert [(change.before, change.after) for change in changes] == [({}, routes.units), (routes.units, {})]
+
+
 def test_a_reader_has_the_plans_from_before_or_after_and_never_from_between(clients: Clients) -> None:
     """In every replica: a global table replicates item by item."""
     client = clients["us-east-1"]
@@ -69,7 +84,7 @@ def test_plans_that_somebody_else_changed_meanwhile_are_not_overwritten(clients:
         store.apply([second], revision=0)
     with pytest.raises(StalePlansError):
         store.apply([second], revision=2)
-    assert store.in_force() == ((first,), 1)
+    assert store.in_force() == ((first,), ALL_ALIKE, 1)
     assert store.apply([first], revision=1) == 1
     assert store.apply([second], revision=1) == 2
 

@@ -8,4 +8,4 @@ __all__ = ["clients"]
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """No container goes by plans of before: there is none."""
-    monkeypatch.setattr("tallygate.cli.plans.SETTLED_SECONDS", 0)
+    monkeypatch.setattr("tallygate.cli.intended_plans.SETTLED_SECONDS", 0)

@@ -50,7 +50,7 @@ def test_applied_plans_are_shown(operator: Operator) -> None:
     assert [(change["plan"], change["change"]) for change in applied["changes"]] == [
         ("anonymous", "added"), ("starter", "added"),
     ]  # fmt: skip
-    assert applied["plans"] == operator.json("plans", "show")
+    assert operator.json("plans", "show") == {"plans": applied["plans"], "routes": {}}
     assert operator.json("plans", "show", "anonymous") == applied["plans"][0]
     assert applied["plans"][0] == {
         "name": "anonymous",
@@ -77,7 +77,7 @@ def test_a_check_shows_what_would_change_and_changes_nothing(operator: Operator,
     assert [changed[side]["limits"][0]["quota"] for side in ("before", "after")] == [1000, 500]
     assert operator.json("plans", "show") == before
     assert operator.run("plans", "apply").stdout.endswith("Applied. They hold in every region within 30 seconds.\n")
-    assert operator.json("plans", "check") == {"changes": [], "touched": {}}
+    assert operator.json("plans", "check") == {"changes": [], "routes": {}, "touched": {}}
 
 
 def test_a_file_that_is_wrong_is_refused_with_all_that_is_wrong(operator: Operator, file: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_plan_that_keys_are_on_does_not_go(operator: Operator, file: Path) -> 
         result = operator.run("plans", command)
         assert (result.exit_code, result.stdout.count("starter: removed, with 1 key on it")) == (1, 1)
         assert "--move-to, or let them have none with --force" in result.stderr
-    assert [plan["name"] for plan in operator.json("plans", "show")] == ["anonymous", "starter"]
+    assert [plan["name"] for plan in operator.json("plans", "show")["plans"]] == ["anonymous", "starter"]
 
     unknown = operator.run("plans", "apply", "--move-to", "anonymous")
     assert (unknown.exit_code, unknown.stderr) == (1, "Error: --move-to: anonymous is no plan for keys in pro\n")
@@ -135,7 +135,7 @@ def test_force_lets_a_plan_go_whoever_is_on_it(operator: Operator, file: Path) -
     without_starter(file)
     assert operator.run("plans", "apply", "--move-to", "pro", "--force").exit_code == 2
     operator.json("plans", "apply", "--force")
-    assert [plan["name"] for plan in operator.json("plans", "show")] == ["anonymous", "pro"]
+    assert [plan["name"] for plan in operator.json("plans", "show")["plans"]] == ["anonymous", "pro"]
     assert operator.json("keys", "show", id)["plan"] == "starter"
 
 
@@ -160,11 +160,11 @@ def test_plans_that_somebody_applied_meanwhile_are_not_overwritten(
     def shown(*_: object) -> None:
         other.apply([Plan("anonymous", (), anonymous=True)])
 
-    monkeypatch.setattr("tallygate.cli.plans.print_changes", shown)
+    monkeypatch.setattr("tallygate.cli.intended_plans.print_changes", shown)
     result = operator.run("plans", "apply")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: somebody else applied plans at this moment")
-    assert [plan["name"] for plan in operator.json("plans", "show")] == ["anonymous"]
+    assert [plan["name"] for plan in operator.json("plans", "show")["plans"]] == ["anonymous"]
 
 
 def spend(clients: Clients, home: str, kind: Kind, value: str, units: int) -> None:
@@ -244,3 +244,23 @@ def test_applying_again_mends_what_was_not_told(operator: Operator, clients: Cli
     assert operator.json("plans", "apply")["published"] == 0
     assert operator.json("plans", "apply", "--republish")["published"] == 1
     assert published(clients, "us-east-1", "ip", "192.0.2.1") == [60]
+
+
+def test_what_calls_weigh_is_checked_applied_and_shown(operator: Operator, file: Path) -> None:
+    operator.json("plans", "apply")
+    file.write_text(CONFIG + '\n[routes]\n"/v1/search" = 5\n"GET /v1/export/*" = 0\n')
+    checked = operator.run("plans", "check").stdout
+    assert [line.split() for line in checked.splitlines()] == [
+        ["routes,", "in", "units", "for", "a", "call:"],
+        ["/v1/search", "1", "→", "5"],
+        ["GET", "/v1/export/*", "1", "→", "0"],
+    ]
+    applied = operator.json("plans", "apply")
+    assert applied["routes"] == {
+        "/v1/search": {"before": None, "after": 5},
+        "GET /v1/export/*": {"before": None, "after": 0},
+    }
+    assert operator.json("plans", "show")["routes"] == {"/v1/search": 5, "GET /v1/export/*": 0}
+    shown = [line.split() for line in operator.run("plans", "show").stdout.splitlines()]
+    assert ["GET", "/v1/export/*", "free"] in shown
+    assert operator.run("plans", "check").stdout.startswith("Nothing changes")

@@ -11,6 +11,7 @@ from tallygate.core.adjustments import UNADJUSTED, Adjustments
 from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Partition, ReadFailure, Reading
 from tallygate.core.plans import Limit, Plan
+from tallygate.core.routes import ALL_ALIKE, Routes
 from tallygate.core.usage import HomeUsage
 
 EVENTS = Path(__file__).parent.parent / "events"
@@ -62,6 +63,7 @@ class FakeGate:
     adjusted: dict[str, Adjustments] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=lambda: dict(PLANS))
     rules: AddressRules = NO_RULES
+    routes: Routes = ALL_ALIKE
     is_down: bool = False
     unreadable: set[str] = field(default_factory=set)
     asked: list[tuple[str, ...]] = field(default_factory=list)
@@ -81,4 +83,5 @@ class FakeGate:
             (SLOW,) * (len(missing) + (plans and self.is_down)),
             took_ms=150 if missing else 7,
             rules=self.rules,
+            routes=self.routes,
         )

@@ -15,6 +15,7 @@ from tallygate.core import keys
 from tallygate.core.adjustments import Adjustments, Baseline, TopUp
 from tallygate.core.credentials import StoredKey
 from tallygate.core.lines import format_line, parse_line
+from tallygate.core.routes import Routes
 from tallygate.core.verdict import verdict_of
 
 
@@ -208,3 +209,15 @@ def test_an_event_with_next_to_nothing_in_it_is_still_a_call() -> None:
     call = call_of({"version": "2.0"}, NOW)
     verdict = judge_of(FakeGate()).judge(call).verdict
     assert (call.at_ms, verdict.ip, verdict.decision.allowed) == (NOW, "unknown", True)
+
+
+def test_a_call_weighs_what_its_route_does_and_a_change_holds_within_thirty_seconds() -> None:
+    gate = FakeGate(keys={PK: GOOD}, rows={PK: (published(990),)}, routes=Routes({"/v1/who*": 10}))
+    caller = Caller(gate)
+    first = caller(keyed())
+    assert (first.units, first.decision.allowed, first.decision.limits[0].used) == (10, True, 1_000)
+    refused = caller(keyed(), at_ms=NOW + 1)
+    assert (refused.decision.refusal, refused.line("id", NOW, 429).units) == ("quota", 0)
+    gate.routes = Routes({"/v1/whoami": 0})
+    assert caller(keyed(), at_ms=NOW + 30_000).decision.allowed
+    assert caller(keyed(), at_ms=NOW + 30_000).units == 0
