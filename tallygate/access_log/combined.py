@@ -9,9 +9,10 @@ from typing import Final
 from tallygate.access_log.entry import Entry, UnreadableError, is_address
 from tallygate.access_log.times import clf_ms
 
+# A time has an end, and no bracket in it: else a line of nothing but brackets would be searched from each of them.
 _QUOTED: Final = rb'"(?:[^"\\]|\\.)*"'
 _LINE: Final = re.compile(
-    rb"(?P<client>\S+) \S+ (?P<user>.+?) \[(?P<time>[^\]]+)\] "
+    rb"(?P<client>\S+) \S+ (?P<user>.+?) \[(?P<time>[^][]{1,40})\] "
     + _QUOTED
     + rb" (?P<status>\d{3}) (?:\d+|-) "
     + rb'"(?P<referer>(?:[^"\\]|\\.)*)" '

@@ -1,6 +1,8 @@
 """What commands print: tables for people on standard output, or one JSON document for programs."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,6 +10,19 @@ from rich.console import Console
 from rich.table import Table
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+
+
+class NewFile(click.Path):
+    """A file to write, replaced when there is one. That it can be written is checked before the work that it is for."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if not os.access(path.parent, os.W_OK):
+            self.fail(f"{path.parent} is no directory that can be written to", param, ctx)
+        return path
 
 
 def console(*, stderr: bool = False) -> Console:

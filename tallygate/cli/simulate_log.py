@@ -14,7 +14,7 @@ from tallygate.access_log.json_lines import FIELDS, Field, JsonLines
 from tallygate.access_log.order import WINDOW_MS, InOrder
 from tallygate.access_log.reading import STANDARD_INPUT, LogFile
 from tallygate.cli.failures import Failure
-from tallygate.cli.output import console, json_option, print_json
+from tallygate.cli.output import NewFile, console, json_option, print_json
 from tallygate.cli.signals import ended_by_signals
 from tallygate.cli.simulate_log_report import show
 from tallygate.cli.world import config_option
@@ -93,7 +93,7 @@ def _fields(_context: click.Context, _option: click.Parameter, texts: tuple[str,
 @click.option(
     "--html",
     "html_path",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    type=NewFile(),
     help="Write a page with charts, too: one file, for any browser, without a network.",
 )
 @json_option

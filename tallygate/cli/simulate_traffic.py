@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from tallygate.cli.output import console, json_option, print_json, table
+from tallygate.cli.output import NewFile, console, json_option, print_json, table
+from tallygate.cli.signals import ended_by_signals
 from tallygate.sim.traffic.bound import bound_percent
 from tallygate.sim.traffic.delays import MODELS
 from tallygate.sim.traffic.report import Figures
@@ -73,7 +75,7 @@ def _with_scenarios(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--plot",
     "picture",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=NewFile(),
     help="Draw what one caller offered and was given over time into this file: .svg or .png.",
 )
 @json_option
@@ -128,11 +130,16 @@ def _both(scenario: Scenario, conditions: Conditions) -> tuple[Figures, Figures]
     terminal = console(stderr=True)
     columns = TextColumn(scenario.name), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     bar = Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal)
-    with ProcessPoolExecutor(1) as beside, bar:
+    with ended_by_signals(), ProcessPoolExecutor(1) as beside, bar:
         naive = beside.submit(_run_naive, scenario.name, conditions)
         task = bar.add_task(scenario.name, total=expected_calls(scenario, conditions))
-        ours = run(scenario, conditions, lambda done: bar.advance(task, done))
-        return ours, naive.result()
+        try:
+            ours = run(scenario, conditions, lambda done: bar.advance(task, done))
+            return ours, naive.result()
+        except BaseException:  # whoever ends this does not wait until the other has ended by itself
+            for process in active_children():
+                process.terminate()
+            raise
 
 
 def _run_naive(name: str, conditions: Conditions) -> Figures:

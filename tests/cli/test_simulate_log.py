@@ -223,3 +223,9 @@ def test_an_interrupt_shows_what_was_found_so_far_and_ends_as_one() -> None:
     assert (process.returncode, found["complete"]) == (128 + signal.SIGINT, False)
     assert found["plans"][0]["calls"] > 2_000
     assert f"Interrupted: this is of the first {found['log']['lines']:,} lines." in errors
+
+
+def test_a_page_that_cannot_be_written_is_known_before_the_log_is_read(tmp_path: Path) -> None:
+    result = simulated(busy_log(tmp_path / "access.log"), "--html", tmp_path / "missing" / "page.html")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "missing is no directory that can be written to" in " ".join(result.stderr.split())

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,20 @@ def test_a_time_is_read_as_servers_write_it(written: object, is_ms: int) -> None
     assert time_ms(written) == is_ms
 
 
-@pytest.mark.parametrize("written", ["", "-", "yesterday", "31/Feb/2026:00:00:03 +0000", "2026-13-01T00:00:00Z", 0.004])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "-",
+        "yesterday",
+        "31/Feb/2026:00:00:03 +0000",
+        "2026-13-01T00:00:00Z",
+        0.004,
+        "01/Jan/1970:00:00:00 +0000",
+        "0001-01-01T00:00:00Z",
+        "31/Dec/9999:23:59:59 -2359",
+    ],
+)
 def test_what_is_no_time_is_none(written: object) -> None:
     assert time_ms(written) is None
     assert time_ms(True) is None
@@ -202,6 +216,15 @@ def test_a_line_without_end_is_one_unreadable_line(tmp_path: Path) -> None:
     assert (endless.number, endless.reason) == (1, "longer than 65,536 bytes")
     assert isinstance(good, Entry)
     assert good.number == 2
+
+
+def test_a_line_of_nothing_but_brackets_takes_no_longer_than_others() -> None:
+    """A regular expression that looked for a time from each of them would take minutes."""
+    line = b"203.0.113.7 - " + b" [" * (MOST_LINE_BYTES // 2 - 10)
+    began = time.process_time()
+    for number in range(20):
+        assert isinstance(parse_line(number, line, JsonLines()), Skipped)
+    assert time.process_time() - began < 5
 
 
 def test_a_log_packed_otherwise_says_how_to_read_it(tmp_path: Path) -> None:

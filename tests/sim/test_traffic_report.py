@@ -1,13 +1,14 @@
 """What a run is said to have come to: against hand-made histories whose figures are plain to see."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from tallygate.cli import main
+from tallygate.cli import main, simulate_traffic
 from tallygate.core.decide import Checked, Decision
 from tallygate.core.periods import DAY_MS
 from tallygate.core.plans import Limit, Plan
@@ -208,6 +209,23 @@ def test_callers_named_over_offer_more_than_their_quota_and_those_named_under_le
 # --- the command ---
 
 
+def _wait_long_beside(name: str, _conditions: Conditions) -> None:
+    threading.Event().wait(30)
+    Path(name).touch()
+
+
+def test_who_interrupts_does_not_wait_for_the_run_beside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate_traffic, "_run_naive", _wait_long_beside)
+    monkeypatch.setattr(simulate_traffic, "run", interrupted)
+    waited = tmp_path / "waited"
+    with pytest.raises(KeyboardInterrupt):
+        simulate_traffic._both(replace(SMALL, name=str(waited)), Conditions(3))
+    assert not waited.exists()
+
+
 def test_the_command_tells_both_as_json() -> None:
     command = "simulate traffic --scenario small-quota --calls 3000 --seed 5 --json"
     result = CliRunner().invoke(main, command.split())
@@ -233,7 +251,14 @@ def test_the_command_shows_a_table_and_draws(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--scenario nonsense", "", "--scenario steady --calls 0", "--scenario steady --plot x.txt", "--delays slow"],
+    [
+        "--scenario nonsense",
+        "",
+        "--scenario steady --calls 0",
+        "--scenario steady --plot x.txt",
+        "--scenario steady --plot /no/such/place/x.svg",
+        "--delays slow",
+    ],
 )
 def test_nonsense_is_a_usage_error(arguments: str) -> None:
     assert CliRunner().invoke(main, f"simulate traffic {arguments}".split()).exit_code == 2

@@ -183,11 +183,7 @@ def _which_quota(kind: KindFinding, limits: Sequence[Limit], id: str, charts: li
     rows = [
         (
             window,
-            *(
-                f"{quota.quota:,}"
-                + (f" ({share(quota.calls_refused, kind.calls)} of calls)" if quota.calls_refused else "")
-                for quota in quotas
-            ),
+            *(_quota(quota, kind.calls) for quota in quotas),
         )
         for window, quotas in kind.quotas.items()
     ]

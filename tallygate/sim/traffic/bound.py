@@ -5,14 +5,14 @@ Whoever knows a caller's rate and lets it go on in thought is wrong by no more t
     overshoot ≤ (highest rate − lowest rate, from two delays before the quota is reached to one after) × delay
                 + six standard deviations of chance arrivals within a delay + one mark
 
-Three of the six are chance itself, and three what the estimate takes off for it (`Tuning.noise_sigmas`).
+Three of the six are chance itself, and three what an estimate of few calls takes off for it (`Tuning.noise_calls`).
 The delay is the longest that there is from a call until every region knows of it. For a counter that does not estimate,
 the rate itself stands in place of its change.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from math import sqrt
+from math import ceil, sqrt
 from typing import Final
 
 from tallygate.core.names import Kind
@@ -34,7 +34,7 @@ def bound_percent(groups: Sequence[Callers], setup: Setup) -> float | None:
         return None
     seconds = max(callers.seconds for callers in groups)
     step_seconds = max(1.0, seconds / _MOST_STEPS)
-    rates: defaultdict[tuple[str, Kind, Limit], list[float]] = defaultdict(lambda: [0.0] * int(seconds / step_seconds))
+    rates: defaultdict[tuple[str, Kind, Limit], list[float]] = defaultdict(lambda: [0.0] * ceil(seconds / step_seconds))
     for callers in groups:
         for limit, name, share in _pays(callers):
             of_all = rates[name, limit.per, limit]
