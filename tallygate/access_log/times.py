@@ -1,5 +1,5 @@
-"""The times that logs write, in milliseconds since 1970. A time without a zone is UTC. What lies before 1971 is a duration,
-a counter, or a clock that was never set; what lies after 5138 is none of ours either."""
+"""The times that logs write, in milliseconds since 1970. A time without a zone is UTC. What lies before 1971 is a
+duration, a counter, or a clock that was never set; what lies after 5138 is none of ours either."""
 
 import re
 from datetime import UTC, datetime
