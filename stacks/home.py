@@ -15,10 +15,10 @@ from stacks.deployment import Deployment
 from stacks.function import Function
 from stacks.observability import CountingAlarms
 from tallygate.core import names
+from tallygate.core.counting import BATCH_WINDOW_MS
 
 BATCH_RECORDS = 300
 """Small enough that a flood of distinct identifiers, each of which is a write of its own, fits the time limit."""
-BATCH_WINDOW_SECONDS = 5
 CONSUMER_TIMEOUT_SECONDS = 120
 
 
@@ -113,7 +113,7 @@ class HomeStack(Stack):
             event_source_arn=stream.stream_arn,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             batch_size=BATCH_RECORDS,
-            max_batching_window=Duration.seconds(BATCH_WINDOW_SECONDS),
+            max_batching_window=Duration.millis(BATCH_WINDOW_MS),
             # One writer per shard: watermarks say "everything at or below this is applied", which needs order.
             parallelization_factor=1,
             # Nothing is ever discarded: a batch that fails comes again until it does not, or the stream forgets it.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tallygate.core.counting import Counting, CountingSettings, Flush, ForEach, one_by_one
+from tallygate.core.counting import Counting, CountingSettings, Flush, ForEach, collected_ms, one_by_one
 from tallygate.core.fold import Fold
 from tallygate.core.lines import UsageLine
 from tallygate.core.payload import Loads, Payload, Record, Reject, decode, lines_of
@@ -104,7 +104,6 @@ class Consumer:
         return fold, once
 
     def _span_ms(self, writer: str, batch: SeenBatch) -> int:
-        """Time over which the batch was collected: since the last flush of its writer when this container made it."""
+        """Time over which the batch was collected."""
         last, flushed_ms = self._flushed.get(writer, (batch.first, 0))
-        began_ms = flushed_ms if last < batch.first else batch.oldest_ms
-        return max(0, batch.newest_ms - began_ms)
+        return collected_ms(flushed_ms if last < batch.first else None, batch.oldest_ms, batch.newest_ms)

@@ -29,6 +29,9 @@ from tallygate.core.tally import (
 MAX_WATERMARKS: Final = 16
 """An item with more has writers to forget: they would take it past 1 KB, and so to two write units."""
 
+BATCH_WINDOW_MS: Final = 5_000
+"""How long a record may wait for others in a batch; `stacks/home.py` sets the event source mapping to it."""
+
 Given = TypeVar("Given")
 Came = TypeVar("Came")
 
@@ -65,6 +68,14 @@ class Flush:
     flushed_ms: int
     span_ms: int
     lag_ms: int
+
+
+def collected_ms(flushed_ms: int | None, oldest_ms: int, newest_ms: int) -> int:
+    """Over what time a batch was collected, whose records arrived from `oldest_ms` to `newest_ms`: since the flush
+    before it, at `flushed_ms`, when this container made that; but of a quiet shard's time only what a batch may wait
+    for."""
+    since_ms = newest_ms - oldest_ms if flushed_ms is None else newest_ms - flushed_ms
+    return max(0, min(since_ms, max(newest_ms - oldest_ms, BATCH_WINDOW_MS)))
 
 
 class Counted(NamedTuple):
@@ -166,25 +177,25 @@ class Counting:
         return None if self._tally.add_once(claim, additions) == "taken" else fold
 
     def _follow_up(self, key: ItemKey, item: ItemFold, flush: Flush) -> None:
-        now = replace(self._tally.get(key), last_flush_ms=None)
-        step = _Step(now, now, item.contributions[0].delta, repeated=True)
+        now = self._tally.get(key)
+        step = _Step(replace(now, last_flush_ms=None), now, item.contributions[0].delta, repeated=True)
         self._publish(key, item, step, flush)
         if item.kind is not None:
             self._rank(key, item.kind, step)
 
     def _publish(self, key: ItemKey, item: ItemFold, step: _Step, flush: Flush) -> bool:
         """After a repeat nobody knows what was published before: so it is done for every count that has a mark behind
-        it, and a crash between a count and its publication heals."""
+        it, and a crash between a count and its publication heals. The count is as of its own last flush then: an older
+        time would have whoever reads it estimate once more what is in it."""
         settings = self._settings
+        flushed_ms = max(flush.flushed_ms, step.after.last_flush_ms or 0) if step.repeated else flush.flushed_ms
         before, days = (TallyItem(), step.after.days) if step.repeated else (step.before, step.delta.days)
         rate = rate_milli(step.before, step.delta.offered, flush.flushed_ms, flush.span_ms)
         due = should_publish(before, step.after, item.caps, days, settings.homes, settings.publish)
         if not due and step.before.units != step.after.units:  # a row with the same units would not replace the last
             due = should_tell_rate(rate, item.caps, settings.homes)
         return due and self._gate.publish(
-            publication_of(
-                key, settings.home, step.after, rate, flush.flushed_ms, flush.lag_ms, item.row_expires_seconds
-            )
+            publication_of(key, settings.home, step.after, rate, flushed_ms, flush.lag_ms, item.row_expires_seconds)
         )
 
     def _rank(self, key: ItemKey, kind: Kind, step: _Step) -> None:

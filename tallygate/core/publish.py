@@ -74,11 +74,12 @@ def should_tell_rate(rate_milli: int, caps: Mapping[Policy, int] | None, homes: 
 
 
 def rate_milli(before: TallyItem, offered: int, flushed_ms: int, batch_span_ms: int) -> int:
-    """Units offered per second, in thousandths: over the time since the item's last flush by whichever writer, which
-    adds the writers up, but not over more than this batch's own span, so that a pause before a burst does not dilute
-    it."""
+    """Units offered per second, in thousandths: what this batch brought over its own span, so that a pause before a
+    burst does not dilute it. Where another writer flushed the item within that span, each of those that the item knows
+    is taken to bring as much."""
     since_ms = flushed_ms - before.last_flush_ms if before.last_flush_ms is not None else batch_span_ms
-    return offered * 1_000_000 // max(LEAST_INTERVAL_MS, min(since_ms, batch_span_ms))
+    writers = len(before.watermarks) if since_ms < batch_span_ms else 1
+    return writers * offered * 1_000_000 // max(LEAST_INTERVAL_MS, batch_span_ms)
 
 
 def publication_of(

@@ -193,6 +193,16 @@ def test_a_payload_sent_twice_counts_once() -> None:
 RECORDS = [_record(number, _line(number, quota=10), _line(100 + number, quota=10)) for number in range(6)]
 
 
+def test_what_comes_again_is_published_as_of_the_last_flush() -> None:
+    stores = Stores()
+    stores.consumer().consume("0.1", RECORDS)
+    stores.gate.rows.clear()
+    stores.consumer().consume("0.1", RECORDS[:2])
+    row = stores.gate.rows["ip#192.0.2.1", "month#2026-11"]
+    assert row.item.units == 12
+    assert row.at_ms + row.lag_ms == RECORDS[-1].arrived_ms
+
+
 @pytest.mark.parametrize("first_end", range(1, 7))
 @pytest.mark.parametrize("start", range(6))
 def test_batches_that_come_again_with_other_boundaries_change_nothing(first_end: int, start: int) -> None:

@@ -18,21 +18,25 @@ def _item(charged: int, day: int = 7, last_flush_ms: int | None = None) -> Tally
 
 
 @pytest.mark.parametrize(
-    ("since_ms", "span_ms", "offered", "rate"),
+    ("since_ms", "span_ms", "writers", "offered", "rate"),
     [
-        (None, 5_000, 50, 10_000),  # the first flush of an item: over the batch
-        (5_000, 60_000, 50, 10_000),  # another writer's flush came between: over the time since
-        (3_600_000, 5_000, 50, 10_000),  # a pause does not dilute a burst
-        (100, 5_000, 50, 50_000),  # over a second at least
-        (5_000, 0, 7, 7_000),
-        (2_000, 2_000, 0, 0),
-        (None, 1_000, 1_000_000, 1_000_000_000),  # exact, however many
+        (None, 5_000, 1, 50, 10_000),  # the first flush of an item
+        (5_000, 5_000, 1, 50, 10_000),
+        (3_600_000, 5_000, 1, 50, 10_000),  # a pause does not dilute a burst
+        (100, 5_000, 2, 50, 20_000),  # the other shard has flushed it just now, and brings as much
+        (5_000, 5_000, 2, 50, 10_000),  # the other shard is silent
+        (-100, 5_000, 3, 50, 30_000),  # this shard lags behind
+        (5_000, 0, 1, 7, 7_000),  # over a second at least
+        (2_000, 2_000, 1, 0, 0),
+        (None, 1_000, 1, 1_000_000, 1_000_000_000),  # exact, however many
     ],
 )
-def test_the_rate_is_over_the_time_since_the_last_flush_within_the_batch(
-    since_ms: int | None, span_ms: int, offered: int, rate: int
+def test_the_rate_is_what_all_writers_of_an_item_bring(
+    since_ms: int | None, span_ms: int, writers: int, offered: int, rate: int
 ) -> None:
-    before = _item(1, last_flush_ms=None if since_ms is None else 1_000_000 - since_ms)
+    marks = {f"{number}.1": 7 for number in range(writers)}
+    flushed_ms = None if since_ms is None else 1_000_000 - since_ms
+    before = replace(_item(1, last_flush_ms=flushed_ms), watermarks=marks)
     assert rate_milli(before, offered, 1_000_000, span_ms) == rate
 
 

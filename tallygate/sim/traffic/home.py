@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, NamedTuple
 
-from tallygate.core.counting import Counting, CountingSettings, Flush
+from tallygate.core.counting import Counting, CountingSettings, Flush, collected_ms
 from tallygate.core.fold import Fold
 from tallygate.core.lines import UsageLine
 from tallygate.core.periods import DAY_MS, SECOND_MS
@@ -142,10 +142,10 @@ class Home:
             fold.add(record.sequence, record.arrived_ms, record.lines, KEEP_ITEMS_SECONDS)
             for line, calls in record.refused:
                 fold.add(record.sequence, record.arrived_ms, (line,), KEEP_ITEMS_SECONDS, calls)
-        flushed_ms = max(record.arrived_ms for record in batch)
-        began_ms = shard.flushed_ms if shard.flushed_ms is not None else batch[0].arrived_ms
+        oldest_ms, newest_ms = batch[0].arrived_ms, max(record.arrived_ms for record in batch)
+        is_next = shard.flushed_ms is not None and shard.flushed_ms <= oldest_ms
+        span_ms = collected_ms(shard.flushed_ms if is_next else None, oldest_ms, newest_ms)
         self.tally.now_ms = self.gate.now_ms = now_ms
         self.lines += fold.lines
-        span_ms = max(0, flushed_ms - began_ms)
-        self._counting.count(fold, Flush(shard.writer, batch[-1].sequence, flushed_ms, span_ms, fold.mean_delay_ms))
-        shard.flushed_ms = max(flushed_ms, began_ms)
+        self._counting.count(fold, Flush(shard.writer, batch[-1].sequence, newest_ms, span_ms, fold.mean_delay_ms))
+        shard.flushed_ms = max(newest_ms, shard.flushed_ms or 0)

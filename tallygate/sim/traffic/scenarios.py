@@ -245,6 +245,23 @@ def _small_quota() -> Scenario:
     )
 
 
+def _just_under() -> Scenario:
+    small = _plan("ip", (1_500, "day"))
+    return Scenario(
+        "just-under",
+        "84 to 88 % of a quota, and no more: evenly, in bursts, and in a burst with a trickle after it",
+        (
+            _callers("under-steady", _TEN_THOUSAND, Stretch(87.5, 100), count=2),
+            _callers("under-burst", _TEN_THOUSAND, Stretch(80, 100), Stretch(200, 3), count=2),
+            _callers("under-on-5", _TEN_THOUSAND, *_bursts(5, 5, 350, 25), count=2),
+            _callers("under-on-10", _TEN_THOUSAND, *_bursts(2, 10, 435, 30), count=2),
+            _callers("under-small", small, Stretch(60, 20), Stretch(60, 1), count=4),
+        ),
+        ("ip", "under-burst-0"),
+        Setup(one_home(10)),
+    )
+
+
 def _ten_regions() -> Scenario:
     plan = _plan("key", (40_000_000, "month"))
 
@@ -278,6 +295,7 @@ def _all() -> Iterable[Scenario]:
     yield _home_lost()
     yield _replay_storm()
     yield _small_quota()
+    yield _just_under()
     yield _zipf()
     yield _ten_regions()
 
