@@ -48,6 +48,7 @@ class GateStack(Stack):
                         names.KEY_ROTATED_FROM,
                         names.KEY_ROTATED_TO,
                         names.KEY_COUNTED_AS,
+                        names.KEY_OVERRIDES,
                     ],
                 )
             ],

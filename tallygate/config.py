@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from tallygate.core.names import KINDS, Kind
-from tallygate.core.plans import WINDOWS, Limit, OnUnavailable, Plan, Window
-from tallygate.core.routes import Routes, parts_of
+from tallygate.core.plans import MAX_QUOTA, WINDOWS, Limit, OnUnavailable, Plan, Window
+from tallygate.core.routes import ALL_ALIKE, Routes, parts_of
 from tallygate.fields import NotAllowedError, Problems, Table, choice, integer, one_of, text, yes_or_no
 
 Gateway = Literal["http"]
@@ -24,8 +24,6 @@ NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 MAX_SERVICE_CHARS: Final = 20
 MAX_STAGE_CHARS: Final = 12
 """The longest name made of both is a role's (`<service>-<stage>-ap-southeast-2-log-consumer`); IAM allows 64 there."""
-MAX_QUOTA: Final = 10**15
-"""Far from the 38 digits of a DynamoDB number, and exact in a JSON reader that keeps numbers as doubles."""
 MAX_PLANS: Final = 40
 """A change of all of them to others, with its records, is one transaction of at most 100 writes."""
 MAX_ROUTES: Final = 200
@@ -74,7 +72,7 @@ class Service:
 class Config:
     service: Service
     plans: tuple[Plan, ...]
-    routes: Routes
+    routes: Routes = ALL_ALIKE
 
     @property
     def anonymous_plan(self) -> Plan:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tallygate.config import MAX_PLANS, MAX_QUOTA, MAX_ROUTES, Config, ConfigError, load
-from tallygate.core.plans import Limit, Plan
+from tallygate.config import MAX_PLANS, MAX_ROUTES, Config, ConfigError, load
+from tallygate.core.plans import MAX_QUOTA, Limit, Plan
 from tallygate.resources import Names
 
 SHIPPED = Path(__file__).resolve().parents[1] / "tallygate.toml"

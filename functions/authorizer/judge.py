@@ -107,6 +107,8 @@ class Judge:
             charged, reading = self._view.look([pk_of("key", counted_as)], call.at_ms)
         usage = charged[0] if charged else snapshot
         plan = self._view.plan(stored.plan, call.at_ms)
+        if plan is not None:
+            plan = plan.overridden(stored.overrides)
         if usage is not snapshot:
             snapshot.good_until_ms = snapshot.read_ms + PROFILE_MS
         return self._decided(call, identity, counted_as, {"key": usage}, plan, stored.plan, reading)

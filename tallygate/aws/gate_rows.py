@@ -74,7 +74,15 @@ def stored_key(row: Row) -> StoredKey | None:
         counted_as=row[names.KEY_COUNTED_AS]["S"] if names.KEY_COUNTED_AS in row else None,
         referers=frozenset(row[names.KEY_REFERERS]["SS"]) if names.KEY_REFERERS in row else frozenset(),
         addresses=_ranges(row[names.KEY_ADDRESSES]["SS"]) if names.KEY_ADDRESSES in row else None,
+        overrides=overrides_of(row),
     )
+
+
+def overrides_of(row: Row) -> tuple[Limit, ...]:
+    """The limits of its own that a key has. ValueError for one that is not known here."""
+    if names.KEY_OVERRIDES not in row:
+        return ()
+    return tuple(_limit(limit["M"]) for limit in row[names.KEY_OVERRIDES]["L"])
 
 
 def _ranges(networks: Iterable[str]) -> Ranges[bool]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tallygate.aws.audit_log import AuditLog, ConflictError, RefusedWriteError, transact
-from tallygate.aws.rows import Attributes, Row, number
+from tallygate.aws.gate_rows import overrides_of
+from tallygate.aws.rows import Attributes, Row, limit_row, number
 from tallygate.core import names
 from tallygate.core.credentials import ACTIVE
 from tallygate.core.key_admin import Edit, KeyExistsError, StaleError, StoredProfile, TokenUsedError
@@ -185,6 +186,7 @@ def profile_of(row: Row) -> KeyProfile:
         rotated_from=text(names.KEY_ROTATED_FROM),
         rotated_to=text(names.KEY_ROTATED_TO),
         counted_as=text(names.KEY_COUNTED_AS),
+        overrides=overrides_of(row),
         revision=number(row, names.KEY_REVISION),
     )
 
@@ -217,6 +219,8 @@ def _fields(profile: KeyProfile) -> Attributes:
             row[name] = {"SS": list(texts)}
     if profile.expires_ms is not None:
         row[names.KEY_EXPIRES_MS] = {"N": str(profile.expires_ms)}
+    if profile.overrides:
+        row[names.KEY_OVERRIDES] = {"L": [{"M": limit_row(limit)} for limit in profile.overrides]}
     if profile.revision:
         row[names.KEY_REVISION] = {"N": str(profile.revision)}
     return row

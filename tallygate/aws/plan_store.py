@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tallygate.aws.audit_log import AuditLog, ConflictError, RefusedWriteError, transact
 from tallygate.aws.gate_rows import plan_rows
 from tallygate.aws.plan_reader import PlanReader
-from tallygate.aws.rows import Attributes, Row, number
+from tallygate.aws.rows import Attributes, Row, limit_row, number
 from tallygate.core import names
 from tallygate.core.audit import Change
 from tallygate.core.plans import Plan
@@ -71,18 +71,7 @@ def plans_row(plans: Iterable[Plan], revision: int, routes: Routes = ALL_ALIKE) 
 def _plan_row(plan: Plan) -> Attributes:
     """A plan as it is stored. What only some plans say is left out of the others: a version that does not know it can
     read those."""
-    limits: list[dict[str, Any]] = [
-        {
-            "M": {
-                names.LIMIT_PER: {"S": limit.per},
-                names.LIMIT_QUOTA: {"N": str(limit.quota)},
-                names.LIMIT_WINDOW: {"S": limit.window},
-                **({names.LIMIT_ROLLING: {"BOOL": True}} if limit.rolling else {}),
-                **({names.LIMIT_SOFT: {"BOOL": True}} if limit.soft else {}),
-            }
-        }
-        for limit in plan.limits
-    ]
+    limits: list[dict[str, Any]] = [{"M": limit_row(limit)} for limit in plan.limits]
     return {
         names.PLAN_LIMITS: {"L": limits},
         names.PLAN_ANONYMOUS: {"BOOL": plan.anonymous},

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tallygate.core import names
+from tallygate.core.plans import Limit
 from tallygate.core.publish import Publication
 from tallygate.core.seen import DIGEST_BYTES, SeenBatch, Sighting
 from tallygate.core.tally import Addition, Claim, TallyItem, Update
@@ -111,6 +112,17 @@ def gate_row(publication: Publication) -> Attributes:
     row[names.PK] = {"S": publication.pk}
     row[names.SK] = {"S": f"{publication.period}#{publication.home}"}
     return row
+
+
+def limit_row(limit: Limit) -> Attributes:
+    """A limit as plans and keys hold it. What only some say is left out of the others."""
+    return {
+        names.LIMIT_PER: {"S": limit.per},
+        names.LIMIT_QUOTA: {"N": str(limit.quota)},
+        names.LIMIT_WINDOW: {"S": limit.window},
+        **({names.LIMIT_ROLLING: {"BOOL": True}} if limit.rolling else {}),
+        **({names.LIMIT_SOFT: {"BOOL": True}} if limit.soft else {}),
+    }
 
 
 def seen_sk(bucket_ms: int, rest: str = "") -> str:

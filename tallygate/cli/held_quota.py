@@ -42,7 +42,9 @@ class HeldQuota:
         plans = PlanStore(gate, table).plans()
         if kind == "key" and (stored := KeyStore(gate, table).find(normal)) is not None:
             # The plan is the one of the key that is asked about, the counts are those of its line of rotations.
-            plan, normal = _plan_of(kind, normal, stored.profile, plans), stored.profile.counted_under
+            profile = stored.profile
+            plan = _plan_of(kind, normal, profile, plans)
+            normal = profile.counted_under
         else:
             plan = _plan_of(kind, normal, None, plans)
         log = target.audit_log() if to_write else None
@@ -135,8 +137,8 @@ def _plan_of(kind: Kind, value: str, profile: KeyProfile | None, plans: list[Pla
             raise Failure("calls with keys that are none are counted as `invalid`, and refused: there is no quota")
         if profile is None:
             raise Failure(f"there is no key {value}: `tallygate keys list` shows those there are")
-        named = f"{profile.plan} of key {value}"
-        plan = next((plan for plan in plans if plan.name == profile.plan), None)
+        named, overrides = f"{profile.plan} of key {value}", profile.overrides
+        plan = next((plan.overridden(overrides) for plan in plans if plan.name == profile.plan), None)
     else:
         if kind == "ref" and not is_site(value):
             raise Failure(f"{value} is shared by strangers: it is counted, and has no quota")

@@ -12,13 +12,13 @@ from tallygate.aws.plan_store import PlanStore, StalePlansError
 from tallygate.cli.failures import Failure
 from tallygate.cli.output import console
 from tallygate.cli.plan_words import change_document, print_changes, print_route_changes
-from tallygate.cli.republishing import Survey, callers_of, survey
+from tallygate.cli.republishing import Survey, callers_of, in_force, survey
 from tallygate.cli.target import Target
 from tallygate.config import Config
 from tallygate.core.key_admin import BusyError, KeyAdminError
 from tallygate.core.key_profile import KeyProfile
 from tallygate.core.plan_changes import Difference, PlanChange, plan_changes, route_changes
-from tallygate.core.republish import Group, groups_of
+from tallygate.core.republish import Group, KeyMove, groups_of
 
 SETTLED_SECONDS: Final = 45.0
 """Plans are read again after 30 s; what was called until then is counted soon after."""
@@ -50,12 +50,12 @@ class Intended:
         # There may be many keys: they are not read for nothing.
         is_read = republish or any(change.before and not change.before.anonymous for change in changes)
         keys = [key for key in (KeyStore(gate, table).profiles() if is_read else ()) if key.state(now_ms) == "active"]
-        plan_of_key = {
-            key.counted_under: (key.plan, move_to if move_to is not None and key.plan in gone else key.plan)
+        moves = {
+            key.counted_under: KeyMove(key.plan, (move_to if key.plan in gone else None) or key.plan, key.overrides)
             for key in keys
             if republish or key.plan in changed
         }
-        groups = groups_of([] if republish else before.plans, wanted.plans, plan_of_key)
+        groups = groups_of([] if republish else before.plans, wanted.plans, moves)
         callers = callers_of(target)
         found = survey(callers, groups, now_ms) if before.plans else Survey()
         in_use = [key for key in keys if key.plan in gone]
@@ -126,14 +126,6 @@ def _move(target: Target, keys: list[KeyProfile], plan: str) -> list[str]:
         except (KeyAdminError, BusyError) as error:
             raise Failure(f"key {key.id} stays on {key.plan}, which is still in force: {error}") from None
     return [key.id for key in keys]
-
-
-def in_force(store: PlanStore) -> InForce:
-    """Failure when a version that knows more has applied what is in force."""
-    try:
-        return store.in_force()
-    except (KeyError, TypeError, ValueError) as error:
-        raise Failure(f"a newer version has applied plans that this one cannot read: {error}") from None
 
 
 def _now_ms() -> int:

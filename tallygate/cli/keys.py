@@ -11,6 +11,7 @@ from tallygate.aws.key_store import InvalidCursorError, KeyStore
 from tallygate.cli.failures import Failure
 from tallygate.cli.identifiers import key_id_of
 from tallygate.cli.key_import import import_keys
+from tallygate.cli.key_override import override
 from tallygate.cli.options import (
     addresses_option,
     duration_ms,
@@ -22,6 +23,7 @@ from tallygate.cli.options import (
     taken,
 )
 from tallygate.cli.output import console, json_option, print_json, table
+from tallygate.cli.republishing import retell_key
 from tallygate.cli.target import Target, target_options
 from tallygate.core.key_admin import MAX_OVERLAP_MS, BusyError, KeyAdminError, UnknownKeyError, UnknownPlanError
 from tallygate.core.key_fields import expiry_of, owner_of
@@ -212,8 +214,12 @@ def set_plan(target: Target, key: str, plan: str, as_json: bool) -> None:
     Example:
       tallygate keys set-plan 0123456789abcdef pro --stage prod
     """
+    id, admin, now_ms = key_id_of(key), target.key_admin(), _now_ms()
     with told():
-        profile = target.key_admin().change(key_id_of(key), {"plan": plan}, _now_ms())
+        before = admin.keys.find(id)
+        profile = admin.change(id, {"plan": plan}, now_ms)
+    if before is not None:
+        retell_key(target, before.profile, profile, now_ms)
     _print(profile, as_json, f"{profile.id} of {profile.owner} is on plan {plan}. {WITHIN}")
 
 
@@ -271,6 +277,7 @@ def edit(
 
 
 keys.add_command(import_keys)
+keys.add_command(override)
 
 
 def _print_secret(secret: str, profile: KeyProfile, now_ms: int, as_json: bool, said: str) -> None:

@@ -7,9 +7,10 @@ import click
 
 from tallygate.aws.plan_store import PlanStore
 from tallygate.cli.failures import Failure
-from tallygate.cli.intended_plans import Intended, in_force
+from tallygate.cli.intended_plans import Intended
 from tallygate.cli.output import console, json_option, print_json
 from tallygate.cli.plan_words import plan_document, print_plans, print_routes
+from tallygate.cli.republishing import in_force
 from tallygate.cli.target import Target, target_options
 from tallygate.core.plans import Plan
 

@@ -8,8 +8,12 @@ from rich.console import Console
 from rich.progress import track
 
 from tallygate.aws.callers import Callers
+from tallygate.aws.plan_reader import InForce
+from tallygate.aws.plan_store import PlanStore
+from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, table
 from tallygate.cli.target import Target
+from tallygate.core.key_profile import KeyProfile
 from tallygate.core.names import Kind
 from tallygate.core.publish import Publication
 from tallygate.core.republish import Group
@@ -54,9 +58,29 @@ class Survey:
         }
 
 
+def in_force(store: PlanStore) -> InForce:
+    """Failure when a version that knows more has applied what is in force."""
+    try:
+        return store.in_force()
+    except (KeyError, TypeError, ValueError) as error:
+        raise Failure(f"a newer version has applied plans that this one cannot read: {error}") from None
+
+
 def callers_of(target: Target) -> Callers:
     mode = target.config.service.publish
     return Callers(target.every_home, target.administrative_client, target.names, mode)
+
+
+def retell_key(target: Target, before: KeyProfile, after: KeyProfile, now_ms: int) -> tuple[Survey, int]:
+    """After a key was changed: what that means for its limits, and how many counts were told anew."""
+    plans = in_force(PlanStore(target.administrative_client, target.names.gate_table)).plans
+    was = next((plan.overridden(before.overrides) for plan in plans if plan.name == before.plan), None)
+    new = next((plan.overridden(after.overrides) for plan in plans if plan.name == after.plan), None)
+    if new is None or was == new:
+        return Survey(), 0
+    callers = callers_of(target)
+    found = survey(callers, [Group("key", was, new, (after.counted_under,))], now_ms)
+    return found, callers.publish(found.due)
 
 
 def survey(callers: Callers, groups: Sequence[Group], now_ms: int) -> Survey:

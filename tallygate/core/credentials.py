@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from tallygate.core.addresses import Address, Ranges
 from tallygate.core.keys import is_same_hash
+from tallygate.core.plans import Limit
 
 ACTIVE: Final = "active"
 ANY_SUBDOMAIN: Final = "*."
@@ -18,7 +19,8 @@ Restriction = Literal["key-address", "key-referer"]
 @dataclass(frozen=True, slots=True)
 class StoredKey:
     """A key as its profile has it. `hash` is of the whole secret; `expires_ms` is None for never; `counted_as` is the
-    id under which its calls are counted, None for its own. Without `referers` or `addresses`, any will do."""
+    id under which its calls are counted, None for its own. Without `referers` or `addresses`, any will do. `overrides`
+    are its own quotas in place of those of its plan."""
 
     hash: str = field(repr=False)
     plan: str
@@ -27,6 +29,7 @@ class StoredKey:
     counted_as: str | None = None
     referers: Set[str] = frozenset()
     addresses: Ranges[bool] | None = field(default=None, compare=False)
+    overrides: tuple[Limit, ...] = ()
 
 
 def fault_of(stored: StoredKey | None, presented_hash: str, now_ms: int) -> KeyFault | None:

@@ -254,7 +254,7 @@ class KeyAdmin:
             raise UnknownPlanError(plan, plans)
 
 
-_TAKEN_OVER: Final = ("owner", "plan", "note", "expires_ms", "referers", "addresses")
+_TAKEN_OVER: Final = ("owner", "plan", "note", "expires_ms", "referers", "addresses", "overrides")
 
 
 def _new(hash: str, fields: Mapping[str, Any], now_ms: int) -> StoredProfile:

@@ -1,6 +1,7 @@
 """What may be said of a key, as operators, sign-up pages and files of keys write it; the command and the API take the
 same."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from tallygate.core.addresses import normal_network
 from tallygate.core.credentials import ANY_SUBDOMAIN
 from tallygate.core.identity import host_of, normal_host
 from tallygate.core.lines import InvalidLineError, format_timestamp, parse_timestamp
+from tallygate.core.plans import MAX_QUOTA, WINDOWS, Limit
 
 MAX_OWNER_CHARS: Final = 128
 MAX_NOTE_CHARS: Final = 256
@@ -16,6 +18,7 @@ MAX_RESTRICTIONS: Final = 20
 read unit."""
 
 EDITABLE: Final = ("plan", "note", "expires", "referers", "addresses")
+_OVERRIDE: Final = re.compile(rf"key=(\d{{1,16}})/({'|'.join(WINDOWS)})(-soft)?", re.ASCII)
 WRITABLE: Final = ("owner", *EDITABLE)
 _OPTIONAL: Final = ("note", "expires")
 
@@ -68,6 +71,14 @@ def referers_of(hosts: Iterable[object]) -> tuple[str, ...]:
 def addresses_of(ranges: Iterable[object]) -> tuple[str, ...]:
     """Normal forms of address ranges, each once. FieldError."""
     return _restrictions("addresses", ranges, _range)
+
+
+def overrides_of(texts: Iterable[object]) -> tuple[Limit, ...]:
+    """Quotas of a key's own, written like `key=5000/day`; each kind and window once. FieldError."""
+    found = [_override(text) for text in texts]
+    if len({limit.name for limit in found}) < len(found):
+        raise FieldError("overrides", "each window once, and once more with -soft")
+    return tuple(sorted(found, key=lambda limit: limit.name))
 
 
 def fields_of(document: Mapping[str, Any], allowed: tuple[str, ...], now_ms: int) -> dict[str, Any]:
@@ -124,6 +135,14 @@ def _referer(value: object) -> str:
     if host is None:
         raise FieldError("referers", "hosts like shop.example, or *.shop.example for its subdomains")
     return prefix + host
+
+
+def _override(text: object) -> Limit:
+    match = _OVERRIDE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or not 1 <= int(match[1]) <= MAX_QUOTA:
+        raise FieldError("overrides", f"a quota like key=5000/day or key=400/hour-soft, by {', '.join(WINDOWS)}")
+    window = next(window for window in WINDOWS if window == match[2])
+    return Limit("key", int(match[1]), window, soft=match[3] is not None)
 
 
 def _range(value: object) -> str:

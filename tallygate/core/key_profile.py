@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 
 from tallygate.core.credentials import ACTIVE
 from tallygate.core.lines import format_timestamp
+from tallygate.core.plans import Limit
 
 KeyStatus = Literal["active", "revoked"]
 KeyState = Literal["active", "revoked", "expired"]
@@ -16,7 +17,8 @@ REVOKED: Final[KeyStatus] = "revoked"
 class KeyProfile:
     """A key but for its hash. `created` is an RFC 3339 time in UTC; `expires_ms` is None for never. `referers` are
     hosts, or `*.` and a domain for its subdomains; `addresses` are CIDR ranges; none of them means any. Of a line of
-    rotations all are counted as the first, `counted_as`. `revision` grows with each change."""
+    rotations all are counted as the first, `counted_as`. `overrides` are quotas of its own. `revision` grows with each
+    change."""
 
     id: str
     owner: str
@@ -30,6 +32,7 @@ class KeyProfile:
     rotated_from: str | None = None
     rotated_to: str | None = None
     counted_as: str | None = None
+    overrides: tuple[Limit, ...] = ()
     revision: int = 0
 
     @property
@@ -60,4 +63,5 @@ class KeyProfile:
             "rotated_from": self.rotated_from,
             "rotated_to": self.rotated_to,
             "counted_as": self.counted_under,
+            "overrides": [f"{limit.per}={limit.quota}/{limit.policy}" for limit in self.overrides],
         }

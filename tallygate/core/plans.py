@@ -1,7 +1,7 @@
 """Plans: what a caller may use. Values only; where they come from (tallygate.toml, the gate) is not known here."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
 from tallygate.core.names import Kind
@@ -27,6 +27,8 @@ POLICIES: Final[Mapping[Policy, Window]] = {
     "day-soft": "day",
     "month-soft": "month",
 }
+MAX_QUOTA: Final = 10**15
+"""Far from the 38 digits of a DynamoDB number, and exact in a JSON reader that keeps numbers as doubles."""
 OnUnavailable = Literal["allow", "deny"]
 ON_UNAVAILABLE: Final[tuple[OnUnavailable, ...]] = get_args(OnUnavailable)
 
@@ -98,6 +100,16 @@ class Plan:
         if self.burst is not None:
             limits += [Limit(kind, self.burst, "second") for kind in CALLERS if kind in charge]
         return limits
+
+    def overridden(self, overrides: Sequence[Limit]) -> "Plan":
+        """This plan with quotas of one key: each takes the place of the quota of the limit of its name, and is a limit
+        of its own where there is none."""
+        if not overrides:
+            return self
+        quotas = {limit.name: limit.quota for limit in overrides}
+        limits = [replace(limit, quota=quotas.get(limit.name, limit.quota)) for limit in self.limits]
+        known = {limit.name for limit in limits}
+        return replace(self, limits=(*limits, *(limit for limit in overrides if limit.name not in known)))
 
     def caps(self) -> dict[Kind, dict[Policy, int]]:
         caps: dict[Kind, dict[Policy, int]] = {}

@@ -71,9 +71,16 @@ class Assessment(NamedTuple):
     due: tuple[Publication, ...]
 
 
-def groups_of(before: Iterable[Plan], after: Iterable[Plan], plan_of_key: Mapping[str, tuple[str, str]]) -> list[Group]:
-    """Everybody whose limits change. `plan_of_key`: the plan that each key is on and will be on, by the id that it is
-    counted under."""
+class KeyMove(NamedTuple):
+    """The names of the plans that a key is on and will be on, and the quotas that are its own."""
+
+    before: str
+    after: str
+    overrides: tuple[Limit, ...] = ()
+
+
+def groups_of(before: Iterable[Plan], after: Iterable[Plan], keys: Mapping[str, KeyMove]) -> list[Group]:
+    """Everybody whose limits change. `keys` by the id that each is counted under."""
     was, new = ({plan.name: plan for plan in plans} for plans in (before, after))
     groups = []
     anonymous = next((plan for plan in new.values() if plan.anonymous), None)
@@ -81,12 +88,13 @@ def groups_of(before: Iterable[Plan], after: Iterable[Plan], plan_of_key: Mappin
         old = next((plan for plan in was.values() if plan.anonymous), None)
         kinds: tuple[Kind, ...] = ("ip", "ref")
         groups += [Group(kind, old, anonymous) for kind in kinds]
-    moves: dict[tuple[str, str], list[str]] = {}
-    for id, move in plan_of_key.items():
+    moves: dict[KeyMove, list[str]] = {}
+    for id, move in sorted(keys.items()):
         moves.setdefault(move, []).append(id)
-    for (old_name, new_name), ids in sorted(moves.items()):
-        if new_name in new:
-            groups.append(Group("key", was.get(old_name), new[new_name], tuple(sorted(ids))))
+    for move, ids in moves.items():
+        if move.after in new:
+            left = was[move.before].overridden(move.overrides) if move.before in was else None
+            groups.append(Group("key", left, new[move.after].overridden(move.overrides), tuple(ids)))
     return [group for group in groups if _counted(group.before, group.kind) != _counted(group.after, group.kind)]
 
 

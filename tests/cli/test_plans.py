@@ -264,3 +264,64 @@ def test_what_calls_weigh_is_checked_applied_and_shown(operator: Operator, file:
     shown = [line.split() for line in operator.run("plans", "show").stdout.splitlines()]
     assert ["GET", "/v1/export/*", "free"] in shown
     assert operator.run("plans", "check").stdout.startswith("Nothing changes")
+
+
+def test_a_key_has_quotas_of_its_own_and_is_told_of_by_their_marks(operator: Operator, clients: Clients) -> None:
+    operator.json("plans", "apply")
+    id = operator.json("keys", "create", "--owner", "acme", "--plan", "starter")["id"]
+    spend(clients, "eu-west-1", "key", id, 45)
+    made = operator.json("keys", "override", id, "--limit", "key=40/day")
+    assert (made["overrides"], made["published"]) == (["key=40/day"], 1)
+    assert made["touched"] == {"key": {"callers": 1, "were_over": 0, "are_over": 1, "behind": 1}}
+    assert published(clients, "eu-west-1", "key", id) == [45]
+    (limit,) = operator.json("quota", "show", "key", id)["limits"]
+    assert (limit["quota"], limit["remaining"]) == (40, 0)
+
+    more = operator.run("keys", "override", id, "--limit", "key=5000/month", "--limit", "key=80/day").stdout
+    assert more == f"{id} is held to key=80/day, key=5000/month. Every region knows within seconds.\n"
+    new = operator.json("keys", "rotate", id)
+    assert new["overrides"] == ["key=80/day", "key=5000/month"]
+    assert operator.json("keys", "list")["keys"][0]["overrides"] == ["key=80/day", "key=5000/month"]
+    removed = operator.run("keys", "override", new["id"], "--remove").stdout
+    assert removed.startswith(f"{new['id']} is held to the quotas of its plan.")
+    assert operator.json("keys", "show", new["id"])["overrides"] == []
+    trail = operator.json("audit", "list", "--since", "1h", "--key", new["id"])
+    assert [entry["action"] for entry in trail] == ["key.create", "key.change"]
+
+
+def test_a_quota_of_a_key_stays_when_its_plan_changes(operator: Operator, file: Path, clients: Clients) -> None:
+    operator.json("plans", "apply")
+    own, other = (operator.json("keys", "create", "--owner", "acme", "--plan", "starter")["id"] for _ in range(2))
+    operator.json("keys", "override", own, "--limit", "key=5000/day")
+    for id in (own, other):
+        spend(clients, "us-east-1", "key", id, 20)
+    change(file, "quota = 1000", "quota = 10")
+    assert operator.json("plans", "apply")["touched"]["key"] == {
+        "callers": 1, "were_over": 0, "are_over": 1, "behind": 1,
+    }  # fmt: skip
+    assert published(clients, "us-east-1", "key", own) == []
+
+
+def test_a_key_that_is_put_on_a_smaller_plan_is_told_of(operator: Operator, file: Path, clients: Clients) -> None:
+    file.write_text(CONFIG + '[plans.small]\nlimits = [{ per = "key", quota = 20, window = "day" }]\n')
+    operator.json("plans", "apply")
+    id = operator.json("keys", "create", "--owner", "acme", "--plan", "starter")["id"]
+    spend(clients, "us-east-1", "key", id, 20)
+    operator.json("keys", "set-plan", id, "small")
+    assert published(clients, "us-east-1", "key", id) == [20]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("0123456789abcdef",), 2, "nothing to change: --limit or --remove"),
+        (("0123456789abcdef", "--remove"), 1, "Error: there is no key 0123456789abcdef"),
+        (("0123456789abcdef", "--limit", "key=many/day"), 2, "a quota like key=5000/day"),
+    ],
+)
+def test_what_is_no_quota_of_a_key_is_refused(
+    operator: Operator, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    result = operator.run("keys", "override", *arguments)
+    assert result.exit_code == code
+    assert said in " ".join(result.stderr.split())

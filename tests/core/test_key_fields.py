@@ -8,9 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallygate.core.credentials import StoredKey, restriction_of
-from tallygate.core.key_fields import EDITABLE, MAX_RESTRICTIONS, WRITABLE, FieldError, fields_of, referers_of
+from tallygate.core.key_fields import (
+    EDITABLE,
+    MAX_RESTRICTIONS,
+    WRITABLE,
+    FieldError,
+    fields_of,
+    overrides_of,
+    referers_of,
+)
 from tallygate.core.key_import import rows_of
 from tallygate.core.keys import mint, secret_hash
+from tallygate.core.plans import Limit, Plan
 
 NOW = 1_795_176_000_000  # 2026-11-20T12:00:00Z
 SECRET = mint("prod", lambda alphabet: alphabet[7])
@@ -184,3 +193,28 @@ def test_an_empty_file_is_no_keys() -> None:
 def test_whatever_a_file_holds_comes_to_rows(given: list[str]) -> None:
     for row in rows_of(given, "prod", NOW, secrets=True):
         assert (row.key is None) != (row.wrong is None)
+
+
+def test_quotas_of_its_own_are_written_like_policies() -> None:
+    found = overrides_of(["key=5000/month", " key=400/day-soft", "key=40/day"])
+    assert found == (Limit("key", 40, "day"), Limit("key", 400, "day", soft=True), Limit("key", 5000, "month"))
+    plan = Plan("pro", (Limit("key", 1000, "day", rolling=True), Limit("key", 100, "hour")), burst=5)
+    assert plan.overridden(found).limits == (
+        Limit("key", 40, "day", rolling=True),
+        Limit("key", 100, "hour"),
+        Limit("key", 400, "day", soft=True),
+        Limit("key", 5000, "month"),
+    )
+    assert plan.overridden(()) is plan
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        *(["5000/day"], ["ip=5/day"], ["key=0/day"], ["key=-1/day"], ["key=5/week"], ["key=5"], [7]),
+        *(["key=5/day", "key=6/day"], ["key=" + "9" * 17 + "/day"]),
+    ],
+)
+def test_quotas_that_are_none_are_refused(texts: list[object]) -> None:
+    with pytest.raises(FieldError, match="overrides: "):
+        overrides_of(texts)

@@ -12,7 +12,7 @@ from tallygate.core.gate import Partition
 from tallygate.core.marks import mark_index
 from tallygate.core.plans import Limit, Plan
 from tallygate.core.publish import Publication, usage_of
-from tallygate.core.republish import Caller, Group, assess, groups_of, months_of, periods_of
+from tallygate.core.republish import Caller, Group, KeyMove, assess, groups_of, months_of, periods_of
 from tallygate.core.standing import marked_caps, standing_limits
 from tallygate.core.tally import TallyItem
 from tallygate.core.usage import HomeUsage, Usage
@@ -116,7 +116,7 @@ def test_groups_are_those_whose_limits_change() -> None:
     anonymous = Plan("anonymous", (Limit("ip", 200, "day"), Limit("ref", 2_000, "day")), anonymous=True)
     visitors = replace(anonymous, name="visitors", limits=(Limit("ip", 100, "day"), Limit("ref", 2_000, "day")))
     old, pro = Plan("old", (Limit("key", 5, "day"),)), on_day(1_000)
-    moves = {"a": ("old", "pro"), "b": ("pro", "pro"), "c": ("old", "old")}
+    moves = {"a": KeyMove("old", "pro"), "b": KeyMove("pro", "pro"), "c": KeyMove("old", "old")}
     groups = groups_of([anonymous, old, pro], [visitors, replace(pro, burst=5)], moves)
     assert groups == [
         Group("ip", anonymous, visitors),

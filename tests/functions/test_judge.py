@@ -15,6 +15,7 @@ from tallygate.core import keys
 from tallygate.core.adjustments import Adjustments, Baseline, TopUp
 from tallygate.core.credentials import StoredKey
 from tallygate.core.lines import format_line, parse_line
+from tallygate.core.plans import Limit
 from tallygate.core.routes import Routes
 from tallygate.core.verdict import verdict_of
 
@@ -221,3 +222,16 @@ def test_a_call_weighs_what_its_route_does_and_a_change_holds_within_thirty_seco
     gate.routes = Routes({"/v1/whoami": 0})
     assert caller(keyed(), at_ms=NOW + 30_000).decision.allowed
     assert caller(keyed(), at_ms=NOW + 30_000).units == 0
+
+
+def test_a_key_with_a_quota_of_its_own_is_held_to_that_and_its_line_says_so() -> None:
+    own = replace(GOOD, overrides=(Limit("key", 40, "day"), Limit("key", 7, "hour")))
+    gate = FakeGate(keys={PK: own}, rows={PK: (published(39),)})
+    verdict = Caller(gate)(keyed())
+    assert [(checked.limit.name, checked.limit.quota) for checked in verdict.decision.limits] == [
+        ("key-day", 40), ("key-month", 5000), ("key-hour", 7),
+    ]  # fmt: skip
+    assert verdict.line("id", NOW, 200).caps == {"key": {"day": 40, "month": 5000, "hour": 7}}
+    assert verdict.plan == "starter"
+    gate.rows[PK] = (published(40),)
+    assert Caller(gate)(keyed()).decision.refusal == "quota"

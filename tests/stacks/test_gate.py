@@ -6,6 +6,7 @@ from tallygate.aws.key_store import _row
 from tallygate.core import names
 from tallygate.core.key_admin import StoredProfile
 from tallygate.core.key_profile import KeyProfile
+from tallygate.core.plans import Limit
 
 GATE = ("gate", "us-east-1")
 
@@ -40,7 +41,12 @@ def test_keys_expiry_and_index_have_the_names_that_the_code_uses(prod: Synthesiz
 def test_the_index_of_owners_can_list_keys_and_holds_no_hash(prod: Synthesized) -> None:
     projected = set(gate(prod)["GlobalSecondaryIndexes"][0]["Projection"]["NonKeyAttributes"])
     stored = _row(
-        StoredProfile(KeyProfile("0" * 16, "o", "p", "active", "", 1, "n", ("h",), ("r",), "f", "t", "c"), "h")
+        StoredProfile(
+            KeyProfile(
+                "0" * 16, "o", "p", "active", "", 1, "n", ("h",), ("r",), "f", "t", "c", (Limit("key", 1, "day"),)
+            ),
+            "h",
+        )
     )
     assert projected == stored.keys() - {names.PK, names.SK, names.KEY_OWNER, names.KEY_HASH}
 

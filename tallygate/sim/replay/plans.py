@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from tallygate.config import MAX_QUOTA, Config
+from tallygate.config import Config
 from tallygate.core.names import KINDS
-from tallygate.core.plans import WINDOWS, Limit, Plan
+from tallygate.core.plans import MAX_QUOTA, WINDOWS, Limit, Plan
 
 TRIED: Final = "tried"
 """The name of a plan that is made of `--quota`."""
