@@ -86,6 +86,7 @@ class HomeStack(Stack):
                 "TALLYGATE_PUBLISH": service.publish,
                 "TALLYGATE_DEDUPE_WINDOW_SECONDS": str(service.dedupe_window_seconds),
                 "TALLYGATE_STREAM_RETENTION_HOURS": str(service.retention_hours),
+                "TALLYGATE_HISTORY_DAYS": str(service.history_days),
             },
             may=[
                 iam.PolicyStatement(

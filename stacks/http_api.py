@@ -8,15 +8,26 @@ from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from tallygate.core.headers import EXPOSED
-from tallygate.core.routes import USAGE_PATH, WHOAMI_PATH
+from tallygate.core.routes import PROBLEMS_PATH, USAGE_PATH, WHOAMI_PATH
 
-PATHS = (WHOAMI_PATH, USAGE_PATH)
+PATHS = (WHOAMI_PATH, USAGE_PATH, PROBLEMS_PATH)
 METHODS = (apigateway.HttpMethod.GET, apigateway.HttpMethod.HEAD)
+ANYWHERE = ("/", "/{proxy+}")
+ANYHOW = (
+    *METHODS,
+    apigateway.HttpMethod.POST,
+    apigateway.HttpMethod.PUT,
+    apigateway.HttpMethod.PATCH,
+    apigateway.HttpMethod.DELETE,
+)
+"""All but OPTIONS, by name: a route for any method, as `$default` is one, would take preflight requests from the
+gateway, which answers them by itself, and would ask for a key that no preflight carries."""
 REQUEST_HEADERS = ("authorization", "content-type", "x-api-key")
 
 
 class MeteredApi(Construct):
-    """An HTTP API of which every route asks `authorizer` first. Other paths get the gateway's own 404."""
+    """An HTTP API of which every route asks `authorizer` first. There is a route for any path, so that a call that
+    leads nowhere is charged, limited and told of its limits like any other."""
 
     def __init__(
         self, scope: Construct, id: str, *, name: str, authorizer: lambda_.IFunction, handler: lambda_.IFunction
@@ -50,8 +61,9 @@ class MeteredApi(Construct):
             payload_format_version=apigateway.PayloadFormatVersion.VERSION_2_0,
             scope_permission_to_route=False,
         )
-        for path in PATHS:
-            self.api.add_routes(path=path, methods=list(METHODS), integration=answers, authorizer=decides)
+        for paths, methods in ((PATHS, METHODS), (ANYWHERE, ANYHOW)):
+            for path in paths:
+                self.api.add_routes(path=path, methods=list(methods), integration=answers, authorizer=decides)
         stage = self.api.default_stage
         assert stage is not None
         Validations.of(stage).acknowledge(

@@ -50,10 +50,16 @@ class RegionStack(Stack):
             memory_mb=256,
             timeout_seconds=10,
             log_retention=logs.RetentionDays.ONE_DAY,
-            environment={**deployment.settings(home), "TALLYGATE_TALLY_TABLE": deployment.names.tally_table},
+            environment={
+                **deployment.settings(home),
+                "TALLYGATE_TALLY_TABLE": deployment.names.tally_table,
+                "TALLYGATE_DOCS_URL": service.docs_url,
+                "TALLYGATE_STREAM_RETENTION_HOURS": str(service.retention_hours),
+                "TALLYGATE_HISTORY_DAYS": str(service.history_days),
+            },
             may=[
                 iam.PolicyStatement(
-                    actions=["dynamodb:GetItem"],
+                    actions=["dynamodb:GetItem", "dynamodb:Query"],
                     resources=[deployment.tally_table_arn(each) for each in service.homes],
                 ),
                 iam.PolicyStatement(actions=["dynamodb:Query"], resources=[gate]),

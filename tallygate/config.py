@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 
 from tallygate.core.names import KINDS, Kind
 from tallygate.core.plans import MAX_QUOTA, WINDOWS, Limit, OnUnavailable, Plan, Window
-from tallygate.core.routes import ALL_ALIKE, Routes, parts_of
+from tallygate.core.routes import ALL_ALIKE, PROBLEMS_PATH, Routes, parts_of
 from tallygate.fields import NotAllowedError, Problems, Table, choice, integer, one_of, text, yes_or_no
 
 Gateway = Literal["http"]
@@ -21,6 +21,8 @@ REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", re.ASCII)
 STAGE: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 """As it stands in every API key: `tg_<stage>_…`."""
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
+DOCS_URL: Final = re.compile(r"(https?://[A-Za-z0-9]|/)[A-Za-z0-9._~:/?&=%+-]*", re.ASCII)
+MAX_DOCS_URL_CHARS: Final = 200
 MAX_SERVICE_CHARS: Final = 20
 MAX_STAGE_CHARS: Final = 12
 """The longest name made of both is a role's (`<service>-<stage>-ap-southeast-2-log-consumer`); IAM allows 64 there."""
@@ -56,6 +58,8 @@ class Service:
     retention_hours: int
     dedupe_window_seconds: int
     ipv6_prefix: int
+    history_days: int
+    docs_url: str
 
     @property
     def administrative_region(self) -> str:
@@ -120,9 +124,12 @@ def _service(fields: Table) -> Service:
         "retention_hours",
         "dedupe_window_seconds",
         "ipv6_prefix",
+        "history_days",
+        "docs_url",
     )
     stage = text(STAGE, "lower-case letters and digits, words joined by -", most_chars=MAX_STAGE_CHARS)
     name = text(NAME, "lower-case letters and digits, words joined by -", most_chars=MAX_SERVICE_CHARS)
+    docs_url = text(DOCS_URL, "an http(s) URL or an absolute path, without #", most_chars=MAX_DOCS_URL_CHARS)
     homes = fields.take_list("homes", region, least=1)
     regions = fields.take_list("regions", region, least=1)
     return Service(
@@ -138,6 +145,8 @@ def _service(fields: Table) -> Service:
         retention_hours=fields.take("retention_hours", integer(24, 8_760), 24),
         dedupe_window_seconds=fields.take("dedupe_window_seconds", integer(60, 86_400), 3_600),
         ipv6_prefix=fields.take("ipv6_prefix", integer(32, 128), 64),
+        history_days=fields.take("history_days", integer(0, 3_650), 400),
+        docs_url=fields.take("docs_url", docs_url, PROBLEMS_PATH),
     )
 
 

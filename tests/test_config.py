@@ -66,6 +66,7 @@ def test_settings_that_are_left_out_have_the_documented_values(file: Path) -> No
     service = loaded(file, written()).service
     assert (service.gateway, service.publish, service.trusted_proxies) == ("http", "marks", ())
     assert (service.retention_hours, service.dedupe_window_seconds, service.ipv6_prefix) == (24, 3600, 64)
+    assert (service.history_days, service.docs_url) == (400, "/v1/problems")
     assert service.stages == ("local", "prod")
 
 
@@ -76,12 +77,15 @@ def test_settings_that_are_given_are_taken(file: Path) -> None:
         "trusted_proxies": '["10.0.0.0/8", "2001:DB8::/32"]',
         "retention_hours": "168",
         "dedupe_window_seconds": "86400",
+        "history_days": "30",
+        "docs_url": '"https://docs.example:8443/api/v2/errors.html"',
         "ipv6_prefix": "56",
     }
     service = loaded(file, written(given)).service
     assert (service.stages, service.publish) == (("local", "qa-2"), "every")
     assert service.trusted_proxies == ("10.0.0.0/8", "2001:db8::/32")
     assert (service.retention_hours, service.dedupe_window_seconds, service.ipv6_prefix) == (168, 86400, 56)
+    assert (service.history_days, service.docs_url) == (30, "https://docs.example:8443/api/v2/errors.html")
 
 
 def test_a_region_is_its_own_home_if_it_is_one_and_else_has_the_first(file: Path) -> None:
@@ -131,6 +135,10 @@ def test_the_longest_names_that_are_allowed_fit_a_role(file: Path) -> None:
         ("trusted_proxies", "[167772160]", "service.trusted_proxies[0]: found 167772160, allowed is a CIDR range"),
         ("retention_hours", "23", "service.retention_hours: found 23, allowed is a whole number from 24 to 8760"),
         ("retention_hours", "8761", "service.retention_hours: found 8761, allowed is"),
+        ("history_days", "3651", "service.history_days: found 3651, allowed is a whole number from 0 to 3650"),
+        ("docs_url", '"docs"', 'service.docs_url: found "docs", allowed is an http(s) URL or an absolute path'),
+        ("docs_url", '"https://a.example/#x"', "service.docs_url: found"),
+        ("docs_url", '"javascript:alert(1)"', "service.docs_url: found"),
         ("retention_hours", "24.0", "service.retention_hours: found 24.0, allowed is a whole number"),
         (
             "dedupe_window_seconds",

@@ -22,34 +22,39 @@ Serve = Callable[[Verdict], Response]
 
 CORS: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED)}
 """An API that is limited per Referer is called from pages."""
+NO_STORE: Final = "no-store"
+"""What an answer says of limits is true of one caller at one time."""
 
 
 class Meter:
-    """Meters the calls of one container."""
+    """Meters the calls of one container. `types` tells where types of problem are described."""
 
-    def __init__(self, logger: Logger, telemetry: Telemetry) -> None:
+    def __init__(self, logger: Logger, telemetry: Telemetry, types: Callable[[], str]) -> None:
         self._logger = logger
         self._telemetry = telemetry
+        self._types = types
 
     def answer(self, event: Mapping[str, Any], serve: Serve) -> Response:
         """The answer to the call of `event`: a refusal, or what `serve` makes of it. A handler that raises is answered
         500, and the call is counted: it was let through. HEAD is answered as GET: the gateway sends no body then, but
-        takes Content-Length from it."""
+        takes Content-Length from it. Nothing is kept by caches unless the handler says for how long."""
         context = event["requestContext"]
         now_ms = context["timeEpoch"]
         verdict = self._verdict(context)
         if verdict is None:
-            response = problem_response(NO_VERDICT)
+            response = self._problem(NO_VERDICT, context)
         else:
             problem = problem_of(verdict)
             if problem is None:
-                response = self._serve(verdict, serve)
+                response = self._serve(verdict, serve, context)
                 line = verdict.line(context["requestId"], now_ms, response["statusCode"])
                 print(format_line(line))
             else:
-                response = problem_response(problem)
+                response = self._problem(problem, context)
             response["headers"] |= rate_limit_headers(verdict.told, now_ms)
         response["headers"] |= CORS
+        if not any(name.lower() == "cache-control" for name in response["headers"]):
+            response["headers"]["Cache-Control"] = NO_STORE
         self._telemetry.flush(now_ms)
         return response
 
@@ -61,23 +66,26 @@ class Meter:
             self._telemetry.count("NoVerdict", urgent=True)
             return None
 
-    def _serve(self, verdict: Verdict, serve: Serve) -> Response:
+    def _problem(self, problem: Problem, context: Mapping[str, Any]) -> Response:
+        return problem_response(problem, self._types(), context["requestId"])
+
+    def _serve(self, verdict: Verdict, serve: Serve, context: Mapping[str, Any]) -> Response:
         try:
             response = serve(verdict)
         except Exception:  # whatever a handler raises: the caller gets an answer, and the call is counted
             self._logger.exception("a handler failed")
             self._telemetry.count("Failed", urgent=True)
-            return problem_response(FAILED)
+            return self._problem(FAILED, context)
         self._telemetry.count("Served")
         return response
 
 
-def problem_response(problem: Problem) -> Response:
-    """A problem as an answer."""
+def problem_response(problem: Problem, types: str, id: str) -> Response:
+    """A problem as the answer to the call `id`."""
     headers = {"Content-Type": CONTENT_TYPE, **problem.headers}
     return {
         "statusCode": problem.status,
         "headers": headers,
-        "body": json.dumps(problem.body()),
+        "body": json.dumps(problem.body(types, id)),
         "isBase64Encoded": False,
     }

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple, Protocol
 
+from functions.api.sparing import Sparing
 from tallygate.core.gate import Gate, ReadFailure
 from tallygate.core.lines import format_timestamp
 from tallygate.core.names import Kind, pk_of
@@ -57,12 +58,15 @@ class _Limit(NamedTuple):
 class UsageReport:
     """Reports on the identifiers that a call is charged to: the caller's own, and no others."""
 
-    def __init__(self, tally: ExactCounts, gate: Gate) -> None:
+    def __init__(
+        self, tally: ExactCounts, gate: Gate, sparing: "Sparing[dict[str, list[HomeUsage] | ReadFailure]]"
+    ) -> None:
         self._tally = tally
         self._gate = gate
+        self._sparing = sparing
 
     def of(self, verdict: Verdict, now_ms: int) -> tuple[dict[str, Any], list[ReadFailure]]:
-        """The report, and what could not be read for it."""
+        """The report, and what could not be read for it. Raises TooManyReportsError."""
         identifiers = {kind: value for kind in verdict.charge if (value := verdict.identifier(kind)) is not None}
         limits = {kind: _limits_of(verdict, kind) for kind in identifiers}
         wanted = {pk_of(kind, value): _periods(limits[kind], now_ms) for kind, value in identifiers.items()}
@@ -91,7 +95,8 @@ class UsageReport:
         counts: dict[str, list[Counted]] = {pk: [] for pk in wanted}
         failures: list[ReadFailure] = []
         unread: list[str] = []
-        for home, answer in self._ask_homes(items).items():
+        caller = next(iter(wanted), "")
+        for home, answer in self._sparing.ask(caller, tuple(items), now_ms, lambda: self._ask_homes(items)).items():
             if isinstance(answer, ReadFailure):
                 failures.append(answer)
                 unread.append(home)

@@ -15,6 +15,7 @@ from tallygate.aws.settings import LogConsumerSettings
 from tallygate.aws.tally_table import TallyTable
 from tallygate.core.consume import Consumer
 from tallygate.core.counting import Came, CountingSettings, ForEach, Given
+from tallygate.core.retention import DAY_SECONDS, HOUR_SECONDS, Retention
 from tallygate.core.seen import SeenPayloads
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 PARALLEL_WRITES: Final = 8
 """Writes under way at once: a write is some milliseconds of waiting, and more threads than this wait for the
 processor."""
-DAY_SECONDS: Final = 24 * 3600
-BEYOND_RETENTION_SECONDS: Final = 8 * DAY_SECONDS
-"""How long an item of the tally outlives its month and the stream's retention: a call may arrive 7 days late."""
 
 
 class WriterNames:
@@ -48,13 +46,14 @@ def build(settings: LogConsumerSettings) -> tuple[Consumer, WriterNames]:
     """The consumer that `settings` describe. Opens no connection yet."""
     client = dynamodb_client(connections=PARALLEL_WRITES)
     pool = ThreadPoolExecutor(PARALLEL_WRITES)
-    retention_seconds = settings.stream_retention_hours * 3600
+    retention = Retention(settings.stream_retention_hours, settings.history_days)
     consumer = Consumer(
         CountingSettings(
             home=settings.home,
             homes=len(settings.homes),
             publish=settings.publish,
-            keep_items_seconds=retention_seconds + BEYOND_RETENTION_SECONDS,
+            keep_items_seconds=retention.items_seconds,
+            keep_keys_seconds=retention.keys_seconds,
         ),
         TallyTable(client, settings.tally_table),
         GateTable(client, settings.gate_table),
@@ -62,7 +61,7 @@ def build(settings: LogConsumerSettings) -> tuple[Consumer, WriterNames]:
         SeenPayloads(
             SeenTable(client, settings.tally_table),
             window_ms=settings.dedupe_window_seconds * 1000,
-            keep_seconds=retention_seconds + DAY_SECONDS,
+            keep_seconds=settings.stream_retention_hours * HOUR_SECONDS + DAY_SECONDS,
         ),
         orjson.loads,
         for_each_in(pool),

@@ -64,13 +64,17 @@ class AuthorizerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """`home` counts this region's calls; `homes` are all that count, each with a tally table of the same name."""
+    """`home` counts this region's calls; `homes` are all that count, each with a tally table of the same name.
+    `docs_url` is the page that describes types of problem."""
 
     region: str
     gate_table: str
     tally_table: str
     home: str
     homes: tuple[str, ...]
+    docs_url: str
+    stream_retention_hours: int
+    history_days: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "ApiSettings":
@@ -82,6 +86,9 @@ class ApiSettings:
                 tally_table=read("TALLYGATE_TALLY_TABLE"),
                 home=read("TALLYGATE_HOME"),
                 homes=read("TALLYGATE_HOMES", _words),
+                docs_url=read("TALLYGATE_DOCS_URL"),
+                stream_retention_hours=read("TALLYGATE_STREAM_RETENTION_HOURS", _integer(24, 8_760)),
+                history_days=read("TALLYGATE_HISTORY_DAYS", _integer(0, 3_650)),
             )
 
 
@@ -97,6 +104,7 @@ class LogConsumerSettings:
     publish: "PublishMode"
     dedupe_window_seconds: int
     stream_retention_hours: int
+    history_days: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "LogConsumerSettings":
@@ -111,6 +119,7 @@ class LogConsumerSettings:
                 publish=read("TALLYGATE_PUBLISH", _one_of(PUBLISH_MODES)),
                 dedupe_window_seconds=read("TALLYGATE_DEDUPE_WINDOW_SECONDS", _integer(1, 86_400)),
                 stream_retention_hours=read("TALLYGATE_STREAM_RETENTION_HOURS", _integer(24, 8_760)),
+                history_days=read("TALLYGATE_HISTORY_DAYS", _integer(0, 3_650)),
             )
 
 

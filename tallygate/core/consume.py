@@ -99,7 +99,8 @@ class Consumer:
             claims = [line.idem is not None and line.verdict is None and bool(line.units or line.ctr) for line in lines]
             once += [line for line, has_claim in zip(lines, claims, strict=True) if has_claim]
             plain = [line for line, has_claim in zip(lines, claims, strict=True) if not has_claim]
-            fold.add(record.sequence, record.arrived_ms, plain, self._settings.keep_items_seconds)
+            kept, keys_kept = self._settings.keep_items_seconds, self._settings.keep_keys_seconds
+            fold.add(record.sequence, record.arrived_ms, plain, kept, keys_expire_seconds=keys_kept)
         outcome.lines, outcome.items, outcome.mean_delay_ms = fold.lines, len(fold.items), fold.mean_delay_ms
         return fold, once
 

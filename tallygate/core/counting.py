@@ -50,12 +50,14 @@ def one_by_one(function: Callable[[Given], Came], entries: Sequence[Given], /) -
 @dataclass(frozen=True, slots=True)
 class CountingSettings:
     """`keep_items_seconds`: how long an item of the tally outlives its month or hour: longer than the stream's
-    retention and a week, so that no replay meets an item whose watermark is gone."""
+    retention and a week, so that no replay meets an item whose watermark is gone. `keep_keys_seconds`: how long those
+    of the months of keys do, if that is longer."""
 
     home: str
     homes: int
     publish: PublishMode
     keep_items_seconds: int
+    keep_keys_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ class Counting:
     def _claim(self, line: UsageLine, flush: Flush) -> Fold | None:
         """What `line` added now, or had added already; None when another line had its key."""
         fold = Fold()
-        fold.add(flush.last, flush.flushed_ms, [line], self._settings.keep_items_seconds)
+        kept, keys_kept = self._settings.keep_items_seconds, self._settings.keep_keys_seconds
+        fold.add(flush.last, flush.flushed_ms, [line], kept, keys_expire_seconds=keys_kept)
         kept_until = flush.flushed_ms // 1000 + CLAIM_KEEP_SECONDS
         claim = Claim(claim_key(line), line.id, line.timestamp_ms, kept_until)
         additions = [

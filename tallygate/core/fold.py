@@ -51,10 +51,17 @@ class Fold:
         return self.delay_ms_total // self.lines if self.lines else 0
 
     def add(
-        self, sequence: int, arrived_ms: int, lines: Iterable[UsageLine], expires_seconds: int, refused: int = 1
+        self,
+        sequence: int,
+        arrived_ms: int,
+        lines: Iterable[UsageLine],
+        expires_seconds: int,
+        refused: int = 1,
+        keys_expire_seconds: int = 0,
     ) -> None:
-        """Fold the lines of one record. `expires_seconds`: how long, after the end of its period, an item is kept. A
-        line of a refused call stands for `refused` of them: for one wherever each call prints its own."""
+        """Fold the lines of one record. `expires_seconds`: how long, after the end of its period, an item is kept;
+        `keys_expire_seconds`: that of a month of a key, if that is longer. A line of a refused call stands for
+        `refused` of them: for one wherever each call prints its own."""
         for line in lines:
             at_ms = line.timestamp_ms
             self.lines += 1
@@ -71,7 +78,8 @@ class Fold:
             for kind, value in line.identifiers():
                 charged = kind in line.charge
                 pk = pk_of(kind, value)
-                item = self._item(ItemKey(pk, month_sk), kind, kept_until, day.next_month_end_ms)
+                more = max(0, keys_expire_seconds - expires_seconds) if kind == "key" else 0
+                item = self._item(ItemKey(pk, month_sk), kind, kept_until + more, day.next_month_end_ms)
                 _add(item, sequence, line.units, charged, denied, day.number)
                 if not charged:
                     continue

@@ -6,9 +6,11 @@ from typing import Final
 
 WHOAMI_PATH: Final = "/v1/whoami"
 USAGE_PATH: Final = "/v1/usage"
+PROBLEMS_PATH: Final = "/v1/problems"
+"""What types of problem there are."""
 
-_FREE: Final = frozenset({("GET", USAGE_PATH)})
-"""Asking what is left must not use it up, whatever else is said of routes."""
+_FREE: Final = frozenset({("GET", USAGE_PATH), ("GET", PROBLEMS_PATH)})
+"""Asking what is left, or why one was refused, must not use anything up, whatever else is said of routes."""
 _ANY: Final = ""
 _PATTERN: Final = re.compile(r"(?:([A-Z]{1,16}) )?(/[!-)+-~]{0,255})(\*?)")
 """Printable ASCII without a blank; a star is the end."""
@@ -60,8 +62,8 @@ def parts_of(pattern: str) -> tuple[str, str, bool]:
     method, path, star = match.groups()
     if method == "HEAD":
         raise ValueError("GET, which is HEAD as well")
-    if not star and path == USAGE_PATH and method in (None, "GET"):
-        raise ValueError(f"anything but {USAGE_PATH}, which is free")
+    if not star and (method or "GET", path) in _FREE:
+        raise ValueError(f"anything but {path}, which is free")
     return method or _ANY, path, bool(star)
 
 

@@ -30,6 +30,8 @@ ENV = {
     "TALLYGATE_PUBLISH": "marks",
     "TALLYGATE_DEDUPE_WINDOW_SECONDS": "3600",
     "TALLYGATE_STREAM_RETENTION_HOURS": "24",
+    "TALLYGATE_HISTORY_DAYS": "400",
+    "TALLYGATE_DOCS_URL": "/v1/problems",
 }
 
 
@@ -57,9 +59,12 @@ def test_the_read_deadline_can_be_set() -> None:
 
 
 def test_the_api_and_the_consumer_are_told_everything() -> None:
-    assert ApiSettings.from_env(ENV).tally_table == "tallygate-prod-tally"
+    api = ApiSettings.from_env(ENV)
+    assert (api.tally_table, api.docs_url) == ("tallygate-prod-tally", "/v1/problems")
+    assert (api.stream_retention_hours, api.history_days) == (24, 400)
     consumer = LogConsumerSettings.from_env(ENV)
     assert (consumer.publish, consumer.dedupe_window_seconds, consumer.stream_retention_hours) == ("marks", 3600, 24)
+    assert consumer.history_days == 400
 
 
 def test_the_publish_modes_are_those_of_the_core() -> None:

@@ -98,6 +98,24 @@ def test_days_hold_what_was_charged_and_the_month_turns_at_midnight() -> None:
     assert kept["month#2026-11"] == (NOVEMBER_30_MS + DAY_MS) // 1000 + 100
 
 
+def test_months_of_keys_may_be_kept_for_longer_than_those_of_addresses_and_than_hours() -> None:
+    caps: Any = {"key": {"hour": 10}}
+    line = UsageLine(
+        "q", NOVEMBER_30_MS, "us-east-1", "us-east-1", "192.0.2.1", "shop.example", "9f2c", 1, 200, ("key",), caps
+    )
+    month_end, hour_end = (NOVEMBER_30_MS + DAY_MS) // 1000, (NOVEMBER_30_MS + HOUR_MS) // 1000
+    for asked, key_kept in ((5_000, 5_000), (7, 100), (0, 100)):
+        fold = Fold()
+        fold.add(1, 0, [line], 100, keys_expire_seconds=asked)
+        assert {key.pk + " " + key.sk: item.expires_seconds for key, item in fold.items.items()} == {
+            "ip#192.0.2.1 month#2026-11": month_end + 100,
+            "ref#shop.example month#2026-11": month_end + 100,
+            "key#9f2c month#2026-11": month_end + key_kept,
+            "key#9f2c hour#2026-11-30T00": hour_end + 100,
+            "all#us-east-1 hour#2026-11-30T00": month_end + 100,
+        }
+
+
 def test_who_has_a_limit_by_the_hour_has_an_item_for_each_hour_of_what_was_charged() -> None:
     caps: Any = {"key": {"minute": 7, "hour": 10, "hour-soft": 8, "day": 50}, "ip": {"month": 90}}
 

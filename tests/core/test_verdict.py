@@ -13,6 +13,7 @@ from tallygate.core.credentials import StoredKey, fault_of
 from tallygate.core.decide import Checked, Decision
 from tallygate.core.lines import format_line, parse_line
 from tallygate.core.plans import Limit
+from tallygate.core.problem_types import PROBLEM_TYPES
 from tallygate.core.problems import problem_of
 from tallygate.core.standing import Before
 from tallygate.core.verdict import InvalidVerdictError, KeyFault, Verdict, verdict_of
@@ -118,13 +119,43 @@ def test_a_caller_of_a_plan_in_shadow_is_told_of_no_decision() -> None:
 def test_a_spent_quota_names_the_violated_policies_and_no_others() -> None:
     problem = problem_of(VERDICTS[1])
     assert problem is not None
-    assert problem.body() == {
-        "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
-        "title": "Quota exceeded",
-        "status": 429,
-        "detail": "Try again in 43200 s.",
-        "violated-policies": ["ip-day"],
-    }
+    body = problem.body()
+    assert (body["type"], body["status"]) == ("https://iana.org/assignments/http-problem-types#quota-exceeded", 429)
+    assert body["violated-policies"] == ["ip-day"]
+    assert body["detail"] == (
+        "ip-day allows 10 a day; there is room for this call at 2026-11-21T00:00:00.000Z. Try again in 43200 s."
+    )
+
+
+def test_of_several_limits_the_one_that_opens_last_is_told_first_and_doubt_is_told_as_such() -> None:
+    guess = replace(SPENT, limit=Limit("ip", 50, "hour"), used=51, guessed=3, opens_ms=NOW + 4_000, estimated=True)
+    rolled = replace(SPENT, limit=Limit("ip", 9, "month", rolling=True), opens_ms=SPENT.opens_ms + 60_000)
+    problem = problem_of(verdict(Decision((guess, CHECKED, SPENT, rolled), "quota", 43_260)))
+    assert problem is not None
+    assert problem.more["violated-policies"] == ["ip-hour", "ip-day", "ip-month"]
+    assert problem.detail == (
+        "ip-month allows 9 a month, that before counting in part; there is room for this call at "
+        "2026-11-21T00:01:00.000Z. ip-day allows 10 a day; there is room for this call at 2026-11-21T00:00:00.000Z. "
+        "ip-hour allows 50 an hour; with calls that are still being counted, they seem to be used up until "
+        "2026-11-20T12:00:04.250Z. Try again in 43260 s."
+    )
+    told = problem.more["limits"]
+    assert isinstance(told, list)
+    assert [(each["policy"], each["used"], each["estimated"]) for each in told] == [
+        ("ip-month", 10, False),
+        ("ip-day", 10, False),
+        ("ip-hour", 48, True),
+    ]
+
+
+def test_our_types_lead_to_wherever_they_are_described() -> None:
+    problem = problem_of(verdict(Decision(refusal="key"), "revoked"))
+    assert problem is not None
+    assert problem.body()["type"] == "urn:problem-type:tallygate:invalid-key"
+    told = problem.body("/v1/problems#", "UQoMlg7eDoEEPJg=")
+    assert (told["type"], told["instance"]) == ("/v1/problems#invalid-key", "UQoMlg7eDoEEPJg=")
+    assert "instance" not in problem.body()
+    assert PROBLEM_TYPES[0].name == "quota-exceeded"
 
 
 @pytest.mark.parametrize("fault", ["malformed", "unknown", "revoked", "expired"])
@@ -142,6 +173,7 @@ def test_unreadable_usage_is_our_fault_and_temporary() -> None:
     problem = problem_of(VERDICTS[2])
     assert problem is not None
     assert (problem.status, problem.type.rpartition("#")[2]) == (503, "temporary-reduced-capacity")
+    assert problem.more["violated-policies"] == [], "none is known to be exceeded"
 
 
 def test_an_admitted_call_is_no_problem() -> None:

@@ -1,6 +1,7 @@
 """Calls of the API function as the gateway makes them, once the authorizer has judged them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -27,9 +28,16 @@ ADMITTED = Verdict(
 )
 
 
-def call(verdict: Verdict | str | None, path: str = "/v1/whoami", method: str = "GET") -> dict[str, Any]:
+def call(
+    verdict: Verdict | str | None,
+    path: str = "/v1/whoami",
+    method: str = "GET",
+    query: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     event = json.loads((EVENTS / "proxy_v2.json").read_text())
     event["rawPath"] = path
+    if query is not None:
+        event["queryStringParameters"] = dict(query)
     event["requestContext"]["http"] |= {"path": path, "method": method}
     if verdict is None:
         del event["requestContext"]["authorizer"]

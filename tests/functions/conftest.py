@@ -7,7 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
-os.environ |= {"POWERTOOLS_SERVICE_NAME": "tallygate-prod-function", "POWERTOOLS_METRICS_NAMESPACE": "Tallygate"}
+os.environ |= {
+    "POWERTOOLS_SERVICE_NAME": "tallygate-prod-function",
+    "POWERTOOLS_METRICS_NAMESPACE": "Tallygate",
+    "AWS_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "TALLYGATE_GATE_TABLE": "gate",
+    "TALLYGATE_TALLY_TABLE": "tally",
+    "TALLYGATE_HOME": "us-east-1",
+    "TALLYGATE_HOMES": "us-east-1",
+    "TALLYGATE_DOCS_URL": "https://docs.example/problems",
+    "TALLYGATE_STREAM_RETENTION_HOURS": "24",
+    "TALLYGATE_HISTORY_DAYS": "400",
+}
 
 
 @pytest.fixture

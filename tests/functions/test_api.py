@@ -10,6 +10,7 @@ from answers import ADMITTED, DAILY, MIDNIGHT, call, lines
 from functions.api import routes
 from tallygate.core.decide import Decision
 from tallygate.core.lines import parse_line
+from tallygate.core.routes import PROBLEMS_PATH
 from tallygate.core.verdict import Verdict
 
 SPENT = replace(
@@ -81,6 +82,7 @@ def test_every_answer_can_be_read_by_a_page(verdict: Verdict | None) -> None:
     headers = call(verdict)["headers"]
     assert headers["access-control-allow-origin"] == "*"
     exposed = {name.strip().lower() for name in headers["access-control-expose-headers"].split(",")}
+    assert {name for name in headers if "ratelimit" in name or name in ("retry-after", "www-authenticate")} <= exposed
     assert {"ratelimit", "ratelimit-policy", "retry-after", "x-ratelimit-remaining"} <= exposed
 
 
@@ -97,11 +99,11 @@ def test_every_answer_of_an_admitted_call_tells_its_limits(path: str) -> None:
     ("verdict", "status", "problem", "retry_after"),
     [
         (SPENT, 429, "https://iana.org/assignments/http-problem-types#quota-exceeded", "43200"),
-        (BAD_KEY, 401, "urn:problem-type:tallygate:invalid-key", None),
+        (BAD_KEY, 401, "https://docs.example/problems#invalid-key", None),
         (BLIND, 503, "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity", "5"),
-        (None, 403, "urn:problem-type:tallygate:no-verdict", None),
-        ("", 403, "urn:problem-type:tallygate:no-verdict", None),
-        ('{"allowed":true}', 403, "urn:problem-type:tallygate:no-verdict", None),
+        (None, 403, "https://docs.example/problems#no-verdict", None),
+        ("", 403, "https://docs.example/problems#no-verdict", None),
+        ('{"allowed":true}', 403, "https://docs.example/problems#no-verdict", None),
     ],
 )
 def test_a_call_is_refused_before_any_work_is_done_for_it(
@@ -123,8 +125,44 @@ def test_a_call_is_refused_before_any_work_is_done_for_it(
 
 def test_a_spent_quota_names_what_was_spent() -> None:
     answer = call(SPENT)
-    assert json.loads(answer["body"])["violated-policies"] == ["ip-day"]
+    assert json.loads(answer["body"]) == {
+        "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+        "title": "Quota exceeded",
+        "status": 429,
+        "detail": "ip-day allows 200 a day; there is room for this call at 2026-11-21T00:00:00.000Z. "
+        "Try again in 43200 s.",
+        "instance": "UQoMlg7eDoEEPJg=",
+        "violated-policies": ["ip-day"],
+        "limits": [
+            {
+                "policy": "ip-day",
+                "kind": "ip",
+                "window": "day",
+                "rolling": False,
+                "limit": 200,
+                "used": 200,
+                "estimated": False,
+                "opens": "2026-11-21T00:00:00.000Z",
+                "reset": "2026-11-21T00:00:00.000Z",
+            }
+        ],
+        "usage": "/v1/usage",
+    }
     assert answer["headers"]["ratelimit"] == '"ip-day";r=0;t=43200'
+
+
+@pytest.mark.parametrize("verdict", [ADMITTED, SPENT, BAD_KEY, BLIND, None])
+def test_no_answer_is_kept_by_a_cache(verdict: Verdict | None) -> None:
+    assert call(verdict)["headers"]["cache-control"] == "no-store"
+
+
+def test_types_of_problem_are_described_where_they_lead_and_may_be_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = call(replace(ADMITTED, units=0), PROBLEMS_PATH)
+    assert answer["headers"]["content-type"] == "text/html; charset=utf-8"
+    assert answer["headers"]["cache-control"] == "public, max-age=3600"
+    for problem in ("quota-exceeded", "invalid-key", "not-found", "internal", "no-verdict"):
+        assert f'<section id="{problem}">' in answer["body"]
+    assert [line["units"] for line in lines(capsys)] == [0]
 
 
 def test_a_bad_key_is_told_how_to_present_one() -> None:
@@ -150,7 +188,7 @@ def test_head_is_answered_as_get_so_that_its_length_is_told(
 def test_what_is_not_there_is_counted_as_such(path: str, method: str, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(ADMITTED, path, method)
     assert answer["statusCode"] == 404
-    assert json.loads(answer["body"])["type"] == "urn:problem-type:tallygate:not-found"
+    assert json.loads(answer["body"])["type"] == "https://docs.example/problems#not-found"
     assert answer["headers"]["content-type"] == "application/problem+json"
     assert [(line["status"], line["units"]) for line in lines(capsys)] == [(404, 1)]
 
@@ -163,7 +201,7 @@ def test_a_handler_that_fails_is_answered_and_counted(
 
     monkeypatch.setattr(routes.app, "resolve", fail)
     answer = call(ADMITTED)
-    assert (answer["statusCode"], json.loads(answer["body"])["type"]) == (500, "urn:problem-type:tallygate:internal")
+    assert (answer["statusCode"], json.loads(answer["body"])["type"]) == (500, "https://docs.example/problems#internal")
     assert "broken" not in answer["body"]
     assert "RuntimeError: broken" in json.loads(api_log.getvalue())["exception"]
     printed = capsys.readouterr().out

@@ -12,6 +12,7 @@ from answers import ADMITTED, call, lines
 from gateway import HOME, NOW, SLOW, FakeGate, published
 
 from functions.api import routes
+from functions.api.sparing import READS_PER_SECOND, Sparing
 from functions.api.usage_report import UsageReport
 from tallygate.core.adjustments import Allowance, Baseline
 from tallygate.core.gate import ReadFailure
@@ -44,7 +45,7 @@ class FakeTally:
 
 
 def report(tally: FakeTally, gate: FakeGate, monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> Any:
-    monkeypatch.setattr(routes, "usage_report", lambda: UsageReport(tally, gate))
+    monkeypatch.setattr(routes, "usage_report", lambda: UsageReport(tally, gate, Sparing()))
     answer = call(replace(verdict, units=0), "/v1/usage")
     assert answer["statusCode"] == 200
     return json.loads(answer["body"])
@@ -219,7 +220,7 @@ def test_a_rolling_limit_asks_for_the_month_before_on_the_first_and_for_the_hour
         caps={"key": {"hour": 5, "day": 100, "month": 900}},
         before={"key": {"hour": nothing, "day": nothing, "month": nothing}},
     )
-    UsageReport(tally, FakeGate()).of(rolling, NOW + 11 * 86_400_000 - 12 * 3_600_000)
+    UsageReport(tally, FakeGate(), Sparing()).of(rolling, NOW + 11 * 86_400_000 - 12 * 3_600_000)
     assert sorted(tally.asked) == [
         (PK, "hour#2026-11-30T23"),
         (PK, "hour#2026-12-01T00"),
@@ -241,21 +242,27 @@ def test_usage_without_a_limit_is_told_too(monkeypatch: pytest.MonkeyPatch) -> N
     assert (limit["window"], limit["used"], limit["limit"], limit["remaining"]) == ("month", 60, None, None)
 
 
-def test_the_report_of_a_container_is_put_together_without_asking_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "AWS_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
-        "TALLYGATE_GATE_TABLE": "gate",
-        "TALLYGATE_TALLY_TABLE": "tally",
-        "TALLYGATE_HOME": HOME,
-        "TALLYGATE_HOMES": HOME,
-    }.items():
-        monkeypatch.setenv(name, value)
-    routes.usage_report.cache_clear()
-    made = routes.usage_report()
-    routes.usage_report.cache_clear()
-    body, failures = made.of(KEYED, NOW)  # nobody listens there
+def test_a_report_is_read_so_often_and_then_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a free call cannot be used to overload the partition that its caller is counted in."""
+    tally = FakeTally({HOME: {PK: COUNTED}})
+    usage_report, reads = UsageReport(tally, FakeGate(), Sparing()), 0
+    for _ in range(20):
+        tally.asked.clear()
+        told, failures = usage_report.of(KEYED, NOW)
+        assert (told["usage"][0]["used"], failures) == (25, [])
+        reads += bool(tally.asked)
+    assert reads == READS_PER_SECOND
+    tally.asked.clear()
+    usage_report.of(replace(KEYED, key="another"), NOW)
+    assert tally.asked, "others are not held off"
+    tally.asked.clear()
+    usage_report.of(KEYED, NOW + 1_000)
+    assert tally.asked, "the second is over"
+
+
+def test_the_report_of_a_container_is_put_together_without_asking_anybody() -> None:
+    for made in (routes.settings, routes.tally, routes.usage_report):
+        made.cache_clear()
+    body, failures = routes.usage_report().of(KEYED, NOW)  # nobody listens there
     assert body["source"] == "gate"
     assert len(failures) == 2

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tallygate.local.world import World
-from tests.pipeline.calls import Asked, ask
+from tests.pipeline.calls import Asked, ask, ask_all
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CALL = """async ([url, headers]) => {
@@ -75,3 +75,21 @@ def test_a_page_reads_why_it_was_refused(page: Page, world: World) -> None:
     url = world.endpoints["ap-southeast-2"].url
     answer = page.evaluate(CALL, [f"{url}/v1/whoami", {"x-api-key": "tg_local_mistyped"}])
     assert (answer["status"], answer["body"]["status"]) == (401, 401)
+
+
+def test_a_page_reads_when_to_come_back(page: Page, world: World, new_key: Callable[[str], str]) -> None:
+    key = new_key("trial")
+    region = world.endpoints["us-east-1"]
+    for _ in range(20):
+        if 429 in ask_all(world, [Asked("us-east-1", {"x-api-key": key})] * 25):
+            break
+        world.wait_until_caught_up()
+    answer = page.evaluate(CALL, [f"{region.url}/v1/whoami", {"x-api-key": key}])
+    assert (answer["status"], answer["body"]["violated-policies"]) == (429, ["key-day"])
+    headers = answer["headers"]
+    assert 0 < int(headers["retry-after"]) <= 86_400
+    assert headers["ratelimit"] == f'"key-day";r=0;t={headers["retry-after"]}'
+    assert (headers["ratelimit-policy"], headers["x-ratelimit-remaining"]) == ('"key-day";q=50;w=86400', "0")
+    assert answer["body"]["detail"].endswith(f"Try again in {headers['retry-after']} s.")
+    free = page.evaluate(CALL, [f"{region.url}{answer['body']['usage']}", {"x-api-key": key}])
+    assert (free["status"], free["body"]["usage"][0]["limit"]) == (200, 50)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 from click.testing import CliRunner
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 from tallygate.aws.gate_table import GateTable
 from tallygate.aws.plan_store import PlanStore
@@ -69,6 +71,26 @@ def caller(
         return headers
 
     return make
+
+
+def test_a_client_that_waits_as_told_gets_through_by_itself(world: World, caller: Callable[[Plan], Headers]) -> None:
+    """requests with urllib3's Retry, as it comes: it reads Retry-After, waits, and asks again."""
+    headers, refused = caller(BURSTY), 0
+    session = requests.Session()
+    retry = Retry(total=5, status_forcelist=[429], allowed_methods=["GET"], respect_retry_after_header=True)
+    session.mount("http://", HTTPAdapter(max_retries=retry))
+    url = f"http://127.0.0.1:{world.port}/v1/whoami"
+    for _ in range(20):
+        began = time.monotonic()
+        answer = session.get(url, headers={"Host": world.endpoints[SYDNEY].host, **headers}, timeout=60)
+        assert answer.status_code == 200
+        history = answer.raw.retries.history
+        assert all(attempt.status == 429 for attempt in history)
+        assert len(history) <= time.monotonic() - began, "it waited a second for each"
+        refused += len(history)
+        if refused >= 2:
+            break
+    assert refused >= 2, "one call a second, as fast as they can: most are refused first"
 
 
 def knows(world: World, region: str, headers: Headers, shown: str | None) -> bool:

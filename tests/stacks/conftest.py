@@ -38,6 +38,8 @@ def two_homes(shipped: Config, tmp_path_factory: pytest.TempPathFactory) -> Synt
         retention_hours=48,
         dedupe_window_seconds=7200,
         ipv6_prefix=56,
+        history_days=90,
+        docs_url="https://docs.example/problems",
         publish="every",
     )
     plans = tuple(replace(plan, on_unavailable="allow" if plan.anonymous else "deny") for plan in shipped.plans)

@@ -21,8 +21,13 @@ def test_every_route_asks_the_authorizer_about_every_call(prod: Synthesized, reg
     assert authorizer["AuthorizerUri"].endswith(":function:tallygate-prod-authorizer/invocations")
     routes = prod.all(where, "AWS::ApiGatewayV2::Route")
     assert {route["RouteKey"] for route in routes} == {
-        f"{method} {path}" for method in ("GET", "HEAD") for path in ("/v1/whoami", "/v1/usage")
-    }
+        *(f"{method} {path}" for method in ("GET", "HEAD") for path in ("/v1/whoami", "/v1/usage", "/v1/problems")),
+        *(
+            f"{method} {path}"
+            for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+            for path in ("/", "/{proxy+}")
+        ),
+    }, "none for OPTIONS, which the gateway answers by itself then"
     for route in routes:
         assert route["AuthorizationType"] == "CUSTOM", route["RouteKey"]
         assert route["AuthorizerId"] == "<AWS::ApiGatewayV2::Authorizer>", route["RouteKey"]
@@ -42,10 +47,21 @@ def test_a_browser_of_any_site_may_call_and_read_the_limits(prod: Synthesized) -
         "RateLimit",
         "RateLimit-Policy",
         "Retry-After",
+        "WWW-Authenticate",
         "X-RateLimit-Limit",
         "X-RateLimit-Remaining",
         "X-RateLimit-Reset",
     }
+
+
+def test_the_api_is_told_how_far_back_it_may_tell(two_homes: Synthesized) -> None:
+    for where, part in ((("region", "eu-west-1"), "api"), (("home", "us-east-1"), "log_consumer")):
+        environment = two_homes.function(where, part)["Environment"]["Variables"]
+        assert environment["TALLYGATE_HISTORY_DAYS"] == "90"
+        assert environment["TALLYGATE_STREAM_RETENTION_HOURS"] == "48"
+    assert environment.get("TALLYGATE_DOCS_URL") is None
+    environment = two_homes.function(("region", "eu-west-1"), "api")["Environment"]["Variables"]
+    assert environment["TALLYGATE_DOCS_URL"] == "https://docs.example/problems"
 
 
 @pytest.mark.parametrize("region", REGIONS)

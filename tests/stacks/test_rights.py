@@ -68,8 +68,8 @@ def test_the_authorizer_only_queries_the_gate_beside_it(prod: Synthesized) -> No
 def test_the_api_only_reads_and_reads_the_tally_of_every_home(two_homes: Synthesized) -> None:
     assert grants(two_homes, ("region", "eu-west-1"), "tallygate-acceptance-eu-west-1-api") == {
         log_of(two_homes, "eu-west-1", "api"): OWN_LOG,
-        table(two_homes, "us-east-1", "tally"): {"dynamodb:GetItem"},
-        table(two_homes, "eu-central-1", "tally"): {"dynamodb:GetItem"},
+        table(two_homes, "us-east-1", "tally"): {"dynamodb:GetItem", "dynamodb:Query"},
+        table(two_homes, "eu-central-1", "tally"): {"dynamodb:GetItem", "dynamodb:Query"},
         table(two_homes, "eu-west-1", "gate"): {"dynamodb:Query"},
     }
 
