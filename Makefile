@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(BIN)/uv $(if $(MAKE_TERMOUT),,--quiet)
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak mutants check format synth lock clean
+.PHONY: help setup run test soak mutants answers check format synth lock clean
 
 # The newest Python that can make a virtual environment (Debian packs `ensurepip` apart).
 FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
@@ -51,6 +51,9 @@ soak: $(READY) ## Three minutes of calls while everything goes wrong, and then e
 
 mutants: $(READY) ## Small changes to the counting core, each on trial (a quarter of an hour)
 	@exec $(BIN)/python -m tests.mutants
+
+answers: $(READY) ## The examples of docs/answers.md, as the service on this machine answers them
+	@exec $(BIN)/python -m docs.answers
 
 check: $(READY) ## Format, lint, types
 	$(BIN)/ruff format --check

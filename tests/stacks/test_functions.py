@@ -58,7 +58,14 @@ def test_settings_reach_the_functions(two_homes: Synthesized) -> None:
         "TALLYGATE_ANONYMOUS_ON_UNAVAILABLE": "allow",
         "TALLYGATE_KEYED_ON_UNAVAILABLE": "deny",
     }
-    assert settings(("region", "eu-west-1"), "api") == {**common, **tally, "TALLYGATE_HOME": "eu-central-1"}
+    assert settings(("region", "eu-west-1"), "api") == {
+        **common,
+        **tally,
+        "TALLYGATE_HOME": "eu-central-1",
+        "TALLYGATE_DOCS_URL": "https://docs.example/problems",
+        "TALLYGATE_STREAM_RETENTION_HOURS": "48",
+        "TALLYGATE_HISTORY_DAYS": "90",
+    }
     assert settings(("home", "eu-central-1"), "log_consumer") == {
         **common,
         **tally,
@@ -67,6 +74,7 @@ def test_settings_reach_the_functions(two_homes: Synthesized) -> None:
         "TALLYGATE_PUBLISH": "every",
         "TALLYGATE_DEDUPE_WINDOW_SECONDS": "7200",
         "TALLYGATE_STREAM_RETENTION_HOURS": "48",
+        "TALLYGATE_HISTORY_DAYS": "90",
     }
 
 
