@@ -31,7 +31,7 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Checked:
     """One limit, top-ups included, and how much of it is taken to be used, this call included when it was admitted; of
-    that, `guessed` is an estimate of what others do at the same time. By `reset_ms` nothing used now counts any more;
+    that, `guessed` is an estimate of what is not counted yet. By `reset_ms` nothing used now counts any more;
     `opens_ms` is when a call that does not fit (`exceeded`) may be tried again. It is refused for that (`refuses`)
     unless the limit only warns, or its plan is in shadow. `estimated`: without the estimate, it would fit."""
 
@@ -47,8 +47,8 @@ class Checked:
 
     @property
     def certain(self) -> int:
-        """Units that are used for certain, as far as this container knows: what callers are told. An estimate may be
-        wrong; who is told that nothing remains stays away until the window ends."""
+        """Units that are used for certain: what callers are told. An estimate may be wrong; who is told that nothing
+        remains stays away until the window ends."""
         return self.used - self.guessed
 
     @property
@@ -115,7 +115,7 @@ def _check(limit: Limit, usage: Usage, request: Request, now_ms: int, tuning: Tu
         reset_ms=left.reset_ms,
         opens_ms=opens_ms,
         exceeded=opens_ms > 0,
-        guessed=left.guessed,
+        guessed=left.used - left.counted,
         estimated=estimated,
     )
 

@@ -31,7 +31,7 @@ class Leeway:
     """What is left of `limit`, top-ups included, at one time. `counted` is certain, `uncounted` estimated; `chance` is
     the share of calls that are let through of those that fit. By `reset_ms`, nothing used now counts any more;
     `retry_ms` is when an estimate is due to be better, `free_ms` when a count that is full leaves room for a call of
-    the units asked for. Of what is uncounted, this container let `own` through; the rest is guessed."""
+    the units asked for."""
 
     limit: Limit
     counted: int
@@ -41,16 +41,10 @@ class Leeway:
     reset_ms: int
     retry_ms: int
     free_ms: int
-    own: int = 0
 
     @property
     def used(self) -> int:
         return self.counted + int(self.uncounted)
-
-    @property
-    def guessed(self) -> int:
-        """What of `used` nobody has counted or let through for certain."""
-        return self.used - self.counted - self.own
 
     @property
     def is_full(self) -> bool:
@@ -89,7 +83,6 @@ def leeway(limit: Limit, usage: Usage, here: str, units: int, now_ms: int, tunin
         window_bounds_ms(limit.window, end_ms)[1] if limit.rolling else end_ms,
         min(max(estimate.until_ms, now_ms + SECOND_MS), end_ms),
         _rolls_free_ms(usage, limit, current, units, now_ms) if limit.rolling else end_ms,
-        estimate.own,
     )
 
 
@@ -121,11 +114,10 @@ def _of_this_container(limit: Limit, usage: Usage, now_ms: int, tuning: Tuning) 
 
 @dataclass(slots=True)
 class _Estimate:
-    """Units beyond the published counts, and those of them that this container let through; units per delay that
-    callers would offer whose rate is no longer believed; and when the first is due to be asked again."""
+    """Units beyond the published counts; units per delay that callers would offer whose rate is no longer believed; and
+    when the first is due to be asked again."""
 
     uncounted: float = 0.0
-    own: int = 0
     held_off: float = 0.0
     until_ms: int = 0
 
@@ -170,7 +162,6 @@ def _estimate(
             estimate.held_off += _without_noise(row.rate_milli * delay_ms / 1e6, tuning) * faded
             estimate.until_ms = max(estimate.until_ms, now_ms + delay_ms)
         estimate.uncounted += max(guess, admitted)
-        estimate.own += admitted
     return estimate
 
 

@@ -39,4 +39,9 @@ class Limiter:
             snapshot.good_until_ms = snapshot.read_ms + self._tuning.reuse_ms if is_far else 0
             if decision.allowed and units:
                 snapshot.admit(Admission(at_ms, units))
-        return replace(decision, limits=tuple(snapshots[each.limit.per].tell(each) for each in decision.limits))
+        told = []
+        for checked in decision.limits:
+            limit, usage = checked.limit, known[checked.limit.per]
+            weighs = usage.weighs_before(limit.window, at_ms) if limit.rolling else 0
+            told.append(snapshots[limit.per].tell(checked, weighs, units if decision.allowed else 0))
+        return replace(decision, limits=tuple(told))

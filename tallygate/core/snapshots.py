@@ -21,10 +21,9 @@ MERGED_MS: Final = 500
 
 
 class Told(NamedTuple):
-    """What a caller was told to have used, of which window and quota, and on which baselines."""
+    """What a caller was told to have used of the window that `reset_ms` names, counted from these baselines."""
 
     reset_ms: int
-    quota: int
     bases: Mapping[str, Baseline]
     used: int
 
@@ -81,21 +80,20 @@ class Snapshot:
             first, second = admitted[:2]
             admitted[:2] = [Admission(first.at_ms, first.units + second.units)]
 
-    def tell(self, checked: Checked) -> Checked:
-        """`checked` as its caller is told of it: in one window, never less used than they were told before, though a
-        count may come in before all that it was expected to hold. A rolling limit, a reset and a top-up do give back;
-        a second is over too soon."""
+    def tell(self, checked: Checked, weighs: int, units: int) -> Checked:
+        """`checked` as its caller is told of it, after a call of `units` was let through. What is counted is used for
+        certain; so is what they were told before and these units, which nobody can have counted yet: the larger of the
+        two. So a container never tells them of more than before, nor of less than there is. `weighs`: of what is
+        counted, units of the window before, which a rolling limit gives back."""
         limit = checked.limit
-        if limit.rolling or limit.window == "second":
-            return checked
         bases = self.adjustments.allowance(limit.window, checked.reset_ms - 1).bases
         before = self.told.get(limit.name)
-        certain = checked.certain
-        if before is not None and before[:3] == (checked.reset_ms, limit.quota, bases):
-            certain = max(certain, before.used)
-        self.told[limit.name] = Told(checked.reset_ms, limit.quota, bases, certain)
-        used = max(checked.used, certain)
-        return replace(checked, used=used, guessed=used - certain)
+        used = checked.certain - weighs
+        if before is not None and (before.reset_ms, before.bases) == (checked.reset_ms, bases):
+            used = max(used, before.used + units)
+        self.told[limit.name] = Told(checked.reset_ms, bases, used)
+        certain = used + weighs
+        return replace(checked, used=max(checked.used, certain), guessed=max(0, checked.used - certain))
 
     def _learn(self, row: HomeUsage, before: Sequence[HomeUsage]) -> None:
         """What part of what `row` gained was admitted here. Older gains count for half with each new one."""

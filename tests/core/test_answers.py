@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pytest
 from http_sfv.list import List
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tallygate.core.adjustments import UNADJUSTED, Baseline, TopUp
 from tallygate.core.decide import Decision, Request, decide
 from tallygate.core.gate import Partition
 from tallygate.core.headers import rate_limit_headers
@@ -16,9 +18,9 @@ from tallygate.core.limiter import Limiter
 from tallygate.core.periods import day_of, hour_of, window_bounds_ms
 from tallygate.core.plans import COUNTED_WINDOWS, WINDOWS, Limit, Plan, Window
 from tallygate.core.snapshots import Snapshot
-from tallygate.core.usage import HomeUsage, Usage
+from tallygate.core.usage import Admission, HomeUsage, Usage
 
-HOME, ELSEWHERE = "us-east-1", "eu-west-1"
+HOME = "us-east-1"
 
 
 def ms(text: str) -> int:
@@ -146,57 +148,107 @@ def test_the_last_millisecond_is_of_the_old_window_and_the_next_of_the_new(windo
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["call", "call", "call", "elsewhere", "count"]), st.integers(0, 20_000)), max_size=60
+    st.tuples(st.sampled_from(["call", "call", "call", "free", "elsewhere", "count"]), st.integers(0, 20_000)),
+    max_size=60,
+)
+rolls = st.sampled_from(
+    [("minute", False), *((window, rolls) for window in COUNTED_WINDOWS for rolls in (False, True))]
 )
 
 
-def run(window: Window, quota: int, at_ms: int, of: Sequence[tuple[str, int]]) -> list[tuple[int, int, bool]]:
-    """End of window, units remaining and whether admitted, as one container tells a caller who also calls elsewhere.
-    What is counted is published with the mean delay taken for everybody's, so that a call of this container may be
-    missing in a count that should hold it."""
-    plan, limiter, snapshot = Plan("pro", (Limit("key", quota, window),)), Limiter(HOME), Snapshot()
+class Told(NamedTuple):
+    """One answer: the window that it speaks of, what it said remains, and what had been used by then in truth."""
+
+    window: int
+    remaining: int
+    used: int
+    allowed: bool
+
+
+def run(window: Window, rolling: bool, quota: int, at_ms: int, of: Sequence[tuple[str, int]]) -> list[Told]:
+    """What one container tells a caller who also calls elsewhere. What is counted is published late, and with a mean
+    delay: some of what came after the time it names is in it, and some of what came before is not."""
+    limit = Limit("key", quota, window, rolling)
+    limiter, snapshot = Limiter(HOME), Snapshot(Partition())
     calls: list[int] = []
     answers = []
     for number, (what, after_ms) in enumerate(of):
         at_ms += after_ms
-        if what == "elsewhere":
+        start_ms, end_ms = window_bounds_ms(window, at_ms)
+        snapshot.read_ms = at_ms
+        if what == "elsewhere" and window != "minute":
             calls += [at_ms] * 3
-        if what == "count":
-            counted = [call for call in calls if call <= at_ms - 9_000]
-            current = [call for call in counted if window_bounds_ms(window, call) == window_bounds_ms(window, at_ms)]
-            day, units = day_of(at_ms), len(current)
+        elif what == "count":
+            counted = [call for call in calls[: len(calls) * 4 // 5] if call >= start_ms]
+            day, units = day_of(at_ms), len(counted)
             row = HomeUsage(HOME, day.month, units, units, 0, {day.number: units}, 4_000, at_ms - 5_000, 5_000)
             if window == "hour":
                 row = replace(row, month="", days={}, hour=hour_of(at_ms))
             snapshot.renew(Partition((row,)), HOME, at_ms)
-        snapshot.read_ms = at_ms
-        if what == "call":
-            snapshot.partition = snapshot.partition or Partition()
-            decision = limiter.decide(str(number), at_ms, 1, {"key": snapshot}, plan)
-            calls += [at_ms] * decision.allowed
-            answers.append((decision.limits[0].reset_ms, decision.limits[0].remaining, decision.allowed))
+        elif what in ("call", "free"):
+            units = int(what == "call")
+            decision = limiter.decide(str(number), at_ms, units, {"key": snapshot}, Plan("pro", (limit,)))
+            calls += [at_ms] * (units * decision.allowed)
+            used = sum(call >= start_ms for call in calls)
+            answers.append(Told(end_ms, decision.limits[0].remaining, used, decision.allowed))
     return answers
 
 
-@given(st.sampled_from(["minute", *COUNTED_WINDOWS]), st.integers(1, 80), st.sampled_from(BORDERS), steps)
-@example("day", 100, BORDERS[1], [("elsewhere", 0), ("call", 0), ("count", 9_000), ("call", 100), ("count", 1_000)])
-def test_within_a_window_a_container_never_tells_a_caller_of_more_than_before(
-    window: Window, quota: int, at_ms: int, of: list[tuple[str, int]]
+@given(rolls, st.integers(1, 80), st.sampled_from(BORDERS), steps)
+def test_within_a_window_a_container_never_tells_a_caller_of_more_than_before_nor_of_less_than_there_is(
+    of_window: tuple[Window, bool], quota: int, at_ms: int, of: list[tuple[str, int]]
 ) -> None:
-    answers = run(window, quota, at_ms, of)
+    """A window before that weighs nothing: then a rolling limit is as any other."""
+    answers = [told for told in run(*of_window, quota, at_ms, of) if told.allowed]
     before: dict[int, int] = {}
-    for reset_ms, remaining, allowed in answers:
-        if allowed:
-            assert remaining <= before.get(reset_ms, quota), answers
-            before[reset_ms] = remaining
+    for told in answers:
+        assert max(0, quota - told.used) <= told.remaining <= before.get(told.window, quota), answers
+        before[told.window] = told.remaining
 
 
-def test_an_estimate_that_was_too_high_does_not_say_that_nothing_remains() -> None:
-    """81 of 100 are counted, and the rate says that 15 more came since: the caller is let through, and told 18."""
+@given(rolls, st.integers(1, 80), st.sampled_from(BORDERS), steps)
+def test_who_calls_one_container_only_is_told_exactly_what_remains(
+    of_window: tuple[Window, bool], quota: int, at_ms: int, of: list[tuple[str, int]]
+) -> None:
+    alone = [step for step in of if step[0] != "elsewhere"]
+    for told in run(*of_window, quota, at_ms, alone):
+        if told.allowed:
+            assert told.remaining == max(0, quota - told.used)
+
+
+def test_what_yesterday_weighed_comes_back_to_a_rolling_limit() -> None:
     at_ms = ms("2026-11-20T12:00:00")
-    row = HomeUsage(HOME, "2026-11", 81, 81, 0, {20: 81}, 40_000, at_ms - 1_000, 1_000)
-    away = HomeUsage(ELSEWHERE, "2026-11", 14, 14, 0, {20: 0}, 0, at_ms - 1_000, 1_000)
-    decision = decided(Plan("pro", (Limit("key", 125, "day"),)), Usage((row, away), share=1.0), at_ms)
-    assert decision.allowed
-    (checked,) = decision.limits
-    assert (checked.certain, checked.remaining) == (82, 43)
+    row = HomeUsage(HOME, "2026-11", 40, 40, 0, {19: 40}, 0, at_ms)
+    snapshot = Snapshot(Partition((row,)), at_ms)
+    plan = Plan("pro", (Limit("key", 100, "day", rolling=True),))
+    remaining = []
+    for hours in (0, 3, 6, 9):
+        now_ms = snapshot.read_ms = at_ms + hours * 3_600_000
+        decision = Limiter(HOME).decide(str(hours), now_ms, 1, {"key": snapshot}, plan)
+        remaining.append(decision.limits[0].remaining)
+    assert remaining == [100 - 20 - 1, 100 - 15 - 2, 100 - 10 - 3, 100 - 5 - 4]
+
+
+def test_a_reset_and_a_top_up_give_back_what_they_are_for() -> None:
+    at_ms = ms("2026-11-20T12:00:00")
+    rows = (HomeUsage(HOME, "2026-11", 40, 40, 0, {20: 40}, 0, at_ms),)
+    plan, limiter, snapshot = Plan("pro", (Limit("key", 100, "day"),)), Limiter(HOME), Snapshot(Partition(rows), at_ms)
+
+    def remaining(id: str) -> int:
+        return limiter.decide(id, at_ms, 1, {"key": snapshot}, plan).limits[0].remaining
+
+    assert [remaining("a"), remaining("b")] == [59, 58]
+    topped_up = UNADJUSTED.topped_up("day", TopUp("gift", 50), at_ms)
+    snapshot.partition = Partition(rows, None, topped_up)
+    assert remaining("c") == 107
+    snapshot.partition = Partition(rows, None, topped_up.reset({"day#2026-11-20": {HOME: Baseline(40, at_ms)}}, at_ms))
+    assert remaining("d") == 149
+
+
+def test_an_estimate_is_not_told_as_used() -> None:
+    """95 of 125 are counted, and the rate says that 28 more came since: the caller is let through, and told 29."""
+    at_ms = ms("2026-11-20T12:00:00")
+    row = HomeUsage(HOME, "2026-11", 95, 95, 0, {20: 95}, 40_000, at_ms - 1_000, 1_000)
+    usage = Usage((row,), (Admission(at_ms - 500, 28),), share=1.0)
+    (checked,) = decided(Plan("pro", (Limit("key", 125, "day"),)), usage, at_ms).limits
+    assert (checked.used, checked.certain, checked.remaining) == (95 + 28 + 1, 96, 29)
