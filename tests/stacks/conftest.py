@@ -43,5 +43,5 @@ def two_homes(shipped: Config, tmp_path_factory: pytest.TempPathFactory) -> Synt
         publish="every",
     )
     plans = tuple(replace(plan, on_unavailable="allow" if plan.anonymous else "deny") for plan in shipped.plans)
-    config = Config(service, plans)
+    config = Config(service, plans, shipped.routes)
     return synthesize(tmp_path_factory.mktemp("two-homes"), config, "acceptance", Flavour())
