@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-READS_PER_SECOND: Final = 5
+READS_PER_SECOND: Final = 10
 MAX_CALLERS: Final = 1_024
 
 Answer = TypeVar("Answer")
