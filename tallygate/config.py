@@ -31,7 +31,7 @@ MAX_PLANS: Final = 40
 MAX_ROUTES: Final = 200
 """Every container reads them each 30 s, with the plans."""
 MAX_UNITS: Final = 1_000_000
-KEYED_KINDS: Final[tuple[Kind, ...]] = ("key",)
+KEYED_KINDS: Final[tuple[Kind, ...]] = ("key", "owner")
 ANONYMOUS_KINDS: Final[tuple[Kind, ...]] = ("ip", "ref")
 
 

@@ -202,11 +202,11 @@ def test_a_wrong_setting_of_the_service(file: Path, setting: str, value: str, sa
         ('[plans.p]\nlimits = [{per = "key", window = "day"}]', "plans.p.limits[0].quota: missing, allowed is"),
         (
             '[plans.p]\nlimits = [{per = "ip", quota = 5, window = "day"}]',
-            'plans.p.limits[0].per: found "ip", allowed is "key" in a plan for keys',
+            'plans.p.limits[0].per: found "ip", allowed is "key" or "owner" in a plan for keys',
         ),
         (
             '[plans.p]\nlimits = [{quota = 5, window = "day"}]',
-            'plans.p.limits[0].per: missing, allowed is "key" in a plan for keys',
+            'plans.p.limits[0].per: missing, allowed is "key" or "owner" in a plan for keys',
         ),
         (
             '[plans.p]\nlimits = [{per = ["key"], quota = 5, window = "day"}]',

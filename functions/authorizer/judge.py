@@ -6,7 +6,7 @@ from typing import Final
 
 from functions.authorizer.call import Call
 from tallygate.aws.settings import AuthorizerSettings
-from tallygate.core.credentials import KeyFault, fault_of, restriction_of
+from tallygate.core.credentials import KeyFault, StoredKey, fault_of, restriction_of
 from tallygate.core.decide import Decision
 from tallygate.core.gate import Reading
 from tallygate.core.gate_view import GateView, usable
@@ -80,12 +80,11 @@ class Judge:
         presented_hash = secret_hash(credential)
         key = presented_hash[:KEY_ID_CHARS]
         pk = pk_of("key", key)
-        # A key that took over from another is counted as the first of them, whose usage is read with its profile as
-        # soon as that is known here.
-        first = self._view.counted_as(pk)
-        (snapshot, *charged), reading = self._view.look(
-            [pk] if first is None else [pk, pk_of("key", first)], call.at_ms
-        )
+        # What else a key is charged to is read with its profile as soon as that is known here.
+        known = self._view.key(pk)
+        beside = {} if known is None else _charged_beside(known, self._view.known_plan(known.plan))
+        (snapshot, *found), reading = self._view.look([pk, *beside.values()], call.at_ms)
+        charged = dict(zip(beside.values(), found, strict=True))
         if self._is_blocked(call, identity):
             return Judgement(self._forbidden(call, identity, None, "address"), reading)
         partition = snapshot.partition
@@ -103,15 +102,20 @@ class Judge:
         ban = restriction_of(stored, identity.address, identity.ref)
         if ban is not None:
             return Judgement(self._forbidden(call, identity, counted_as, ban), reading)
-        if stored.counted_as is not None and not charged:
-            charged, reading = self._view.look([pk_of("key", counted_as)], call.at_ms)
-        usage = charged[0] if charged else snapshot
         plan = self._view.plan(stored.plan, call.at_ms)
         if plan is not None:
             plan = plan.overridden(stored.overrides)
-        if usage is not snapshot:
+        beside = _charged_beside(stored, plan)
+        missing = [each for each in beside.values() if each not in charged]
+        if missing:
+            more, latest = self._view.look(missing, call.at_ms)
+            charged |= zip(missing, more, strict=True)
+            reading = latest or reading
+        snapshots: dict[Kind, Snapshot] = {"key": snapshot, **{kind: charged[each] for kind, each in beside.items()}}
+        if "key" in beside:
             snapshot.good_until_ms = snapshot.read_ms + PROFILE_MS
-        return self._decided(call, identity, counted_as, {"key": usage}, plan, stored.plan, reading)
+        owner = stored.owner if "owner" in beside else None
+        return self._decided(call, identity, counted_as, snapshots, plan, stored.plan, reading, owner)
 
     def _decided(
         self,
@@ -122,6 +126,7 @@ class Judge:
         plan: Plan | None,
         plan_name: str,
         reading: Reading | None,
+        owner: str | None = None,
     ) -> Judgement:
         """Decide by `plan` on what is known of each charged identifier. Without a plan there is no limit to hold
         anybody to: the call is answered or not as for a store that cannot be read."""
@@ -129,11 +134,11 @@ class Judge:
         if plan is None:
             decision = self._unavailable(keyed=key is not None)
             missing = plan_name if self._view.has_plans else None
-            return Judgement(self._verdict(call, identity, key, decision, charge=charge), reading, missing)
+            return Judgement(self._verdict(call, identity, key, decision, charge=charge, owner=owner), reading, missing)
         units = self._view.units_of(call.method, call.path)
         decision = self._limiter.decide(call.id, call.at_ms, units, snapshots, plan)
         standing = standing_limits(plan, {kind: found.usage() for kind, found in snapshots.items()}, call.at_ms)
-        verdict = self._verdict(call, identity, key, decision, charge=charge, plan=plan, standing=standing)
+        verdict = self._verdict(call, identity, key, decision, charge=charge, plan=plan, standing=standing, owner=owner)
         return Judgement(verdict, reading)
 
     def _unavailable(self, *, keyed: bool) -> Decision:
@@ -163,6 +168,7 @@ class Judge:
         standing: Standing = NO_LIMITS,
         key_fault: KeyFault | None = None,
         ban: Ban | None = None,
+        owner: str | None = None,
     ) -> Verdict:
         return Verdict(
             ip=identity.ip,
@@ -180,4 +186,16 @@ class Judge:
             decision=decision,
             key_fault=key_fault,
             ban=ban,
+            owner=owner,
         )
+
+
+def _charged_beside(key: StoredKey, plan: Plan | None) -> dict[Kind, str]:
+    """Partitions that calls with a key are charged to beside its own: that of the first of its line, in whose place
+    it is counted, and that of its owner where its plan has a quota for all of an owner's keys."""
+    beside: dict[Kind, str] = {}
+    if key.counted_as is not None:
+        beside["key"] = pk_of("key", key.counted_as)
+    if key.owner is not None and plan is not None and any(limit.per == "owner" for limit in plan.limits):
+        beside["owner"] = pk_of("owner", key.owner)
+    return beside

@@ -75,6 +75,7 @@ def stored_key(row: Row) -> StoredKey | None:
         referers=frozenset(row[names.KEY_REFERERS]["SS"]) if names.KEY_REFERERS in row else frozenset(),
         addresses=_ranges(row[names.KEY_ADDRESSES]["SS"]) if names.KEY_ADDRESSES in row else None,
         overrides=overrides_of(row),
+        owner=row[names.KEY_OWNER]["S"] if names.KEY_OWNER in row else None,
     )
 
 

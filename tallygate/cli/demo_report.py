@@ -11,7 +11,7 @@ from rich.text import Text
 from tallygate.access_log.entry import Skipped
 from tallygate.cli.output import table
 from tallygate.cli.phases import Phases
-from tallygate.core.names import KINDS
+from tallygate.core.names import SHOWN_KINDS
 from tallygate.demo.comparison import NOTHING, Count, Counts
 from tallygate.demo.quotas import Claim, place
 from tallygate.demo.run import Outcome
@@ -82,7 +82,7 @@ def _counts(outcome: Outcome) -> Table:
     tally, log = outcome.comparison.tally, outcome.comparison.log
     wrong = {(difference.kind, difference.value) for difference in outcome.comparison.differences}
     rows = table("counted", "admitted", "denied", "by the log", "denied", "", title="Counted")
-    for kind in KINDS:
+    for kind in SHOWN_KINDS:
         of_kind = {identifier for identifier in tally.keys() | log.keys() if identifier[0] == kind}
         largest = sorted(of_kind, key=lambda identifier: (-sum(tally.get(identifier, NOTHING)), identifier))
         for identifier in largest[:SHOWN_PER_KIND]:

@@ -13,6 +13,7 @@ from tallygate.cli.failures import Failure
 from tallygate.cli.identifiers import normal_value
 from tallygate.cli.target import Target
 from tallygate.core.adjustments import Adjustments, Baseline
+from tallygate.core.credentials import ACTIVE
 from tallygate.core.identity import is_site
 from tallygate.core.key_profile import KeyProfile
 from tallygate.core.lines import format_timestamp
@@ -35,8 +36,8 @@ class HeldQuota:
     now_ms: int
 
     @classmethod
-    def of(cls, target: Target, kind: Kind, value: str, *, to_write: bool) -> "HeldQuota":
-        """Failure for what has no quota, and says why."""
+    def of(cls, target: Target, kind: Kind, value: str, *, to_write: bool, plan_name: str | None = None) -> "HeldQuota":
+        """Failure for what has no quota, and says why. `plan_name` is of use for an owner whose keys are on several."""
         gate, table = target.gate(to_write=to_write), target.names.gate_table
         normal = normal_value(kind, value, target.config.service.ipv6_prefix)
         plans = PlanStore(gate, table).plans()
@@ -45,6 +46,8 @@ class HeldQuota:
             profile = stored.profile
             plan = _plan_of(kind, normal, profile, plans)
             normal = profile.counted_under
+        elif kind == "owner":
+            plan = _plan_of_owner(normal, KeyStore(gate, table).profiles(normal), plans, plan_name)
         else:
             plan = _plan_of(kind, normal, None, plans)
         log = target.audit_log() if to_write else None
@@ -149,3 +152,19 @@ def _plan_of(kind: Kind, value: str, profile: KeyProfile | None, plans: list[Pla
     if all(limit.per != kind for limit in plan.limits):
         raise Failure(f"plan {plan.name} does not limit any {kind}: `tallygate plans show`")
     return plan
+
+
+def _plan_of_owner(owner: str, keys: Iterable[KeyProfile], plans: list[Plan], wanted: str | None) -> Plan:
+    """The plan whose limits per owner hold for all keys of one: by the plans that they are on."""
+    names = {key.plan for key in keys if key.status == ACTIVE}
+    if not names:
+        raise Failure(f"{owner} has no keys: `tallygate keys list` shows those there are")
+    found = [plan for plan in plans if plan.name in names and any(limit.per == "owner" for limit in plan.limits)]
+    if wanted is not None:
+        found = [plan for plan in found if plan.name == wanted]
+    if not found:
+        on = wanted or ", ".join(sorted(names))
+        raise Failure(f"the keys of {owner} share no quota on {on}: `tallygate plans show`")
+    if len(found) > 1:
+        raise Failure(f"which plan? The keys of {owner} are on {' and '.join(plan.name for plan in found)}: --plan")
+    return found[0]

@@ -6,6 +6,7 @@ from typing import Final
 from tallygate.cli.failures import Failure
 from tallygate.core import keys
 from tallygate.core.identity import host_of, normal_host, normal_ip
+from tallygate.core.key_fields import FieldError, owner_of
 from tallygate.core.names import INVALID_KEY, Kind
 
 _KEY_ID: Final = re.compile(rf"[0-9a-f]{{{keys.KEY_ID_CHARS}}}", re.ASCII)
@@ -23,6 +24,11 @@ def normal_value(kind: Kind, value: str, ipv6_prefix: int) -> str:
         if found is None:
             raise Failure(f"{value!r} is neither a host nor an http or https URL with one")
         return found
+    if kind == "owner":
+        try:
+            return owner_of(value)
+        except FieldError as error:
+            raise Failure(f"an owner: {error.said}") from None
     return key_id_of(value)
 
 

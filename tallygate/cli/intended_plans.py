@@ -51,7 +51,9 @@ class Intended:
         is_read = republish or any(change.before and not change.before.anonymous for change in changes)
         keys = [key for key in (KeyStore(gate, table).profiles() if is_read else ()) if key.state(now_ms) == "active"]
         moves = {
-            key.counted_under: KeyMove(key.plan, (move_to if key.plan in gone else None) or key.plan, key.overrides)
+            key.counted_under: KeyMove(
+                key.plan, (move_to if key.plan in gone else None) or key.plan, key.overrides, key.owner
+            )
             for key in keys
             if republish or key.plan in changed
         }

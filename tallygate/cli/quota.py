@@ -31,6 +31,9 @@ window_option = click.option(
 )
 
 
+plan_option = click.option("--plan", "plan_name", help="Of an owner whose keys are on several plans, the one to go by.")
+
+
 @click.group()
 def quota() -> None:
     """Show what is left of a quota, let it begin again, and add to it."""
@@ -39,10 +42,11 @@ def quota() -> None:
 @quota.command()
 @kind_argument
 @click.argument("value")
+@plan_option
 @json_option
 @target_options
-def show(target: Target, kind: Kind, value: str, as_json: bool) -> None:
-    """Show the quotas of one address, site or key: used, left, and how they were adjusted.
+def show(target: Target, kind: Kind, value: str, plan_name: str | None, as_json: bool) -> None:
+    """Show the quotas of one address, site, key or owner: used, left, and how they were adjusted.
 
     Counts are exact. VALUE may be written as for `tallygate usage show`.
 
@@ -51,17 +55,18 @@ def show(target: Target, kind: Kind, value: str, as_json: bool) -> None:
       tallygate quota show ip 203.0.113.7
       tallygate quota show key 0123456789abcdef --stage prod --json
     """
-    _print(HeldQuota.of(target, kind, value, to_write=False), as_json)
+    _print(HeldQuota.of(target, kind, value, to_write=False, plan_name=plan_name), as_json)
 
 
 @quota.command()
 @kind_argument
 @click.argument("value")
 @window_option
+@plan_option
 @json_option
 @target_options
-def reset(target: Target, kind: Kind, value: str, window: Window | None, as_json: bool) -> None:
-    """Let the quota of one address, site or key begin again, in every region.
+def reset(target: Target, kind: Kind, value: str, window: Window | None, plan_name: str | None, as_json: bool) -> None:
+    """Let the quota of one address, site, key or owner begin again, in every region.
 
     What was charged until now no longer uses it up; it stays counted, and `tallygate usage` shows it as before. Calls
     that are still on their way use up the quota that begins now. Without --window, all of its limits begin again, but
@@ -72,7 +77,7 @@ def reset(target: Target, kind: Kind, value: str, window: Window | None, as_json
       tallygate quota reset ip 203.0.113.7
       tallygate quota reset key 0123456789abcdef --window day --stage prod
     """
-    found = HeldQuota.of(target, kind, value, to_write=True)
+    found = HeldQuota.of(target, kind, value, to_write=True, plan_name=plan_name)
     windows = [found.window(window)] if window or not found.windows else found.windows
     forgiven = found.forgiven(windows)
     found.adjusted = _written(lambda: found.store.reset(kind, found.value, forgiven, found.now_ms)).after
@@ -91,12 +96,20 @@ def reset(target: Target, kind: Kind, value: str, window: Window | None, as_json
     help="Name of this top-up, so that it may be asked for again without being added again: an order's number, say.",
 )
 @window_option
+@plan_option
 @json_option
 @target_options
 def top_up(
-    target: Target, kind: Kind, value: str, units: int, id: str | None, window: Window | None, as_json: bool
+    target: Target,
+    kind: Kind,
+    value: str,
+    units: int,
+    id: str | None,
+    window: Window | None,
+    plan_name: str | None,
+    as_json: bool,
 ) -> None:
-    """Add UNITS to the quota of one address, site or key for the current hour, day or month, in every region.
+    """Add UNITS to the quota of one address, site, key or owner for the current hour, day or month, in every region.
 
     With --id, the same command again changes nothing, until a day after that hour, day or month has ended.
 
@@ -110,7 +123,7 @@ def top_up(
             f"an id is up to {MAX_ID_CHARS} letters, digits and . _ : -, and begins with a letter or digit",
             param_hint="'--id'",
         )
-    found = HeldQuota.of(target, kind, value, to_write=True)
+    found = HeldQuota.of(target, kind, value, to_write=True, plan_name=plan_name)
     chosen = found.window(window)
     added = TopUp(id or secrets.token_hex(6), units)
     try:

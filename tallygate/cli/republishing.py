@@ -79,7 +79,8 @@ def retell_key(target: Target, before: KeyProfile, after: KeyProfile, now_ms: in
     if new is None or was == new:
         return Survey(), 0
     callers = callers_of(target)
-    found = survey(callers, [Group("key", was, new, (after.counted_under,))], now_ms)
+    groups = [Group("key", was, new, (after.counted_under,)), Group("owner", was, new, (after.owner,))]
+    found = survey(callers, [group for group in groups if group.is_changed], now_ms)
     return found, callers.publish(found.due)
 
 

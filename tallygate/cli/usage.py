@@ -44,10 +44,11 @@ def usage() -> None:
 @json_option
 @target_options
 def show(target: Target, kind: Kind, value: str, month: str, as_json: bool) -> None:
-    """Show what one address, site or key used in a month.
+    """Show what one address, site, key or owner used in a month.
 
     VALUE may be written as callers write it: any address of an IPv6 network, a URL or a host, the
-    secret of a key or its id. A key that took over from another is shown with it, as the first of them.
+    secret of a key or its id, the name of an owner whose keys share a quota. A key that took over from
+    another is shown with it, as the first of them.
 
     \b
     Examples:
@@ -81,7 +82,7 @@ def show(target: Target, kind: Kind, value: str, month: str, as_json: bool) -> N
 @json_option
 @target_options
 def top(target: Target, kind: Kind, month: str, limit: int, as_json: bool) -> None:
-    """Show the busiest addresses, sites or keys of a month, by calls admitted and denied.
+    """Show the busiest addresses, sites, keys or owners of a month, by calls admitted and denied.
 
     Those counted less than eight times in a home are in no ranking there and may be missing.
 

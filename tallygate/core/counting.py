@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from tallygate.core.fold import Fold, ItemFold
 from tallygate.core.lines import UsageLine
-from tallygate.core.names import MONTH_SK, Kind
+from tallygate.core.names import MONTH_SK, SUBSCRIBED_KINDS, Kind
 from tallygate.core.publish import GateWriter, PublishMode, publication_of, rate_milli, should_publish, should_tell_rate
 from tallygate.core.ranks import rank_of, rank_partition
 from tallygate.core.tally import (
@@ -120,7 +120,7 @@ class Counting:
         records again are then applied in their missing parts."""
         self._writers = None
         entries = fold.in_writing_order()
-        keys = sum(1 for _, item in entries if item.kind == "key")
+        keys = sum(1 for _, item in entries if item.kind in SUBSCRIBED_KINDS)
         counted: list[Counted] = []
         for part in (entries[:keys], entries[keys:]):
             counted += self._for_each(lambda entry: self._count(*entry, flush), part)

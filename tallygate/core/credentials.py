@@ -20,7 +20,7 @@ Restriction = Literal["key-address", "key-referer"]
 class StoredKey:
     """A key as its profile has it. `hash` is of the whole secret; `expires_ms` is None for never; `counted_as` is the
     id under which its calls are counted, None for its own. Without `referers` or `addresses`, any will do. `overrides`
-    are its own quotas in place of those of its plan."""
+    are its own quotas in place of those of its plan. A key without an `owner` shares no quota."""
 
     hash: str = field(repr=False)
     plan: str
@@ -30,6 +30,7 @@ class StoredKey:
     referers: Set[str] = frozenset()
     addresses: Ranges[bool] | None = field(default=None, compare=False)
     overrides: tuple[Limit, ...] = ()
+    owner: str | None = field(default=None, compare=False)
 
 
 def fault_of(stored: StoredKey | None, presented_hash: str, now_ms: int) -> KeyFault | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tallygate.core.lines import UsageLine
-from tallygate.core.names import ALL_PREFIX, COUNTER_PREFIX, EPOCH_SK, HOUR_SK, MONTH_SK, Kind, pk_of
+from tallygate.core.names import ALL_PREFIX, COUNTER_PREFIX, EPOCH_SK, HOUR_SK, MONTH_SK, SUBSCRIBED_KINDS, Kind, pk_of
 from tallygate.core.periods import HOUR_MS, day_of, hour_of, window_bounds_ms
 from tallygate.core.plans import HOUR_POLICIES, Policy
 from tallygate.core.tally import Contribution, Delta, ItemKey
@@ -103,8 +103,8 @@ class Fold:
         return item
 
     def in_writing_order(self) -> list[tuple[ItemKey, ItemFold]]:
-        """Keys first: theirs are the quotas that somebody pays for, and the largest overshoot."""
-        return sorted(self.items.items(), key=lambda entry: (entry[1].kind != "key", entry[0]))
+        """Keys and owners first: theirs are the quotas that somebody pays for, and the largest overshoot."""
+        return sorted(self.items.items(), key=lambda entry: (entry[1].kind not in SUBSCRIBED_KINDS, entry[0]))
 
 
 def _limit(item: ItemFold, line: UsageLine, caps: Mapping[Policy, int] | None) -> None:

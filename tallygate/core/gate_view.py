@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tallygate.core.addresses import NO_RULES, Address, AddressAction, AddressRules
+from tallygate.core.credentials import StoredKey
 from tallygate.core.gate import Gate, Partition, Reading
 from tallygate.core.plans import OnUnavailable, Plan, strictest_on_unavailable
 from tallygate.core.routes import ALL_ALIKE, Routes
@@ -57,10 +58,10 @@ class GateView:
             self._paused_until_ms = now_ms + PAUSE_MS
         return snapshots, reading
 
-    def counted_as(self, pk: str) -> str | None:
-        """The id under which the key of this partition is counted, if it was read and that is another."""
+    def key(self, pk: str) -> StoredKey | None:
+        """The key of this partition, as far as it was read, however long ago."""
         partition = self._snapshots.of(pk).partition
-        return partition.key.counted_as if partition is not None and partition.key is not None else None
+        return partition.key if partition is not None else None
 
     def is_current(self, now_ms: int) -> bool:
         """Whether plans and rules on addresses may stand in for a read."""
@@ -78,6 +79,10 @@ class GateView:
     def has_plans(self) -> bool:
         """Whether plans were read at all, be there any or not."""
         return self._plans_read_ms is not None
+
+    def known_plan(self, name: str) -> Plan | None:
+        """The plan `name` if it was read."""
+        return self._plans.get(name)
 
     def plan(self, name: str, now_ms: int) -> Plan | None:
         """The plan `name`. One that is not known may have been applied a moment ago: it is asked for, but not with

@@ -47,8 +47,8 @@ class Increment(NamedTuple):
 class UsageLine:
     """One call. `units` is 0 for a call that was refused or is free of charge; `verdict` is set on refused calls only
     and says why (`quota`, `key`, `unavailable`); `would` on admitted ones that a plan in shadow would have refused, and
-    says why it would. `charge` names the identifiers whose quota pays, `caps` their
-    limits."""
+    says why it would. `owner` is told where the keys of one share a quota. `charge` names the identifiers whose quota
+    pays, `caps` their limits."""
 
     id: str
     timestamp_ms: int
@@ -65,6 +65,7 @@ class UsageLine:
     ctr: tuple[Increment, ...] = ()
     idem: str | None = None
     would: str | None = None
+    owner: str | None = None
 
     def identifiers(self) -> list[tuple[Kind, str]]:
         """Every (kind, value) that this call counts for."""
@@ -73,6 +74,8 @@ class UsageLine:
             found.append(("ref", self.ref))
         if self.key is not None:
             found.append(("key", self.key))
+        if self.owner is not None:
+            found.append(("owner", self.owner))
         return found
 
 
@@ -97,6 +100,8 @@ def format_line(line: UsageLine) -> str:
         fields["ref"] = line.ref
     if line.key is not None:
         fields["key"] = line.key
+    if line.owner is not None:
+        fields["owner"] = line.owner
     if line.charge:
         fields["charge"] = line.charge
     if line.caps:
@@ -164,9 +169,10 @@ def parse_line(fields: object) -> UsageLine:
         ctr=_increments(fields.get("ctr", [])),
         idem=_optional_text(fields, "idem"),
         would=_optional_text(fields, "would"),
+        owner=_optional_text(fields, "owner"),
     )
     for kind in charge:
-        if (line.ip, line.ref, line.key)[KINDS.index(kind)] is None:
+        if (line.ip, line.ref, line.key, line.owner)[KINDS.index(kind)] is None:
             raise InvalidLineError(f"charge names {kind}, which the line does not have")
     if line.verdict is not None and units:
         raise InvalidLineError("a refused call has units")

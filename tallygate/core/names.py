@@ -7,8 +7,12 @@ stored in every item and an item under 1 KB costs one write unit.
 from typing import Final, Literal
 
 # --- identifiers -----------------------------------------------------------------------------------------------------
-Kind = Literal["ip", "ref", "key"]
-KINDS: Final[tuple[Kind, ...]] = ("ip", "ref", "key")
+Kind = Literal["ip", "ref", "key", "owner"]
+KINDS: Final[tuple[Kind, ...]] = ("ip", "ref", "key", "owner")
+SHOWN_KINDS: Final[tuple[Kind, ...]] = ("ip", "ref", "key")
+"""What a call itself shows. Its key's owner is told by the profile, and counted where keys share a quota."""
+SUBSCRIBED_KINDS: Final[frozenset[Kind]] = frozenset({"key", "owner"})
+"""Those whose quotas somebody pays for."""
 KEYS_PREFIX: Final = "key#"
 """What the partition keys of all API keys begin with."""
 INVALID_KEY: Final = "invalid"

@@ -32,6 +32,11 @@ class Group:
     values: tuple[str, ...] | None = None
 
     @property
+    def is_changed(self) -> bool:
+        """Whether its counted limits are others afterwards."""
+        return _counted(self.before, self.kind) != _counted(self.after, self.kind)
+
+    @property
     def is_tightened(self) -> bool:
         """Whether somebody may be refused for what they used under the limits before."""
         before = {limit.policy: limit for limit in _counted(self.before, self.kind)}
@@ -72,11 +77,12 @@ class Assessment(NamedTuple):
 
 
 class KeyMove(NamedTuple):
-    """The names of the plans that a key is on and will be on, and the quotas that are its own."""
+    """The names of the plans that a key is on and will be on, the quotas that are its own, and whose it is."""
 
     before: str
     after: str
     overrides: tuple[Limit, ...] = ()
+    owner: str | None = None
 
 
 def groups_of(before: Iterable[Plan], after: Iterable[Plan], keys: Mapping[str, KeyMove]) -> list[Group]:
@@ -88,14 +94,16 @@ def groups_of(before: Iterable[Plan], after: Iterable[Plan], keys: Mapping[str, 
         old = next((plan for plan in was.values() if plan.anonymous), None)
         kinds: tuple[Kind, ...] = ("ip", "ref")
         groups += [Group(kind, old, anonymous) for kind in kinds]
-    moves: dict[KeyMove, list[str]] = {}
+    moves: dict[tuple[Kind, KeyMove], dict[str, None]] = {}
     for id, move in sorted(keys.items()):
-        moves.setdefault(move, []).append(id)
-    for move, ids in moves.items():
+        moves.setdefault(("key", move._replace(owner=None)), {})[id] = None
+        if move.owner is not None:
+            moves.setdefault(("owner", KeyMove(move.before, move.after)), {})[move.owner] = None
+    for (kind, move), values in moves.items():
         if move.after in new:
             left = was[move.before].overridden(move.overrides) if move.before in was else None
-            groups.append(Group("key", left, new[move.after].overridden(move.overrides), tuple(ids)))
-    return [group for group in groups if _counted(group.before, group.kind) != _counted(group.after, group.kind)]
+            groups.append(Group(kind, left, new[move.after].overridden(move.overrides), tuple(values)))
+    return [group for group in groups if group.is_changed]
 
 
 def periods_of(group: Group, now_ms: int) -> list[str]:

@@ -34,7 +34,8 @@ class Verdict:
     """One call, who made it, who pays for it, and the decision. `key` is a key id, never a secret. `plan` is None when
     no plan governed the call; `caps` are its limits with top-ups, `bases` the counts from which they are used up,
     `before` what rolling ones know of the window before; a caller is told nothing of a plan in `shadow`; `key_fault`
-    says what is wrong with a refused key, `ban` why a call was forbidden."""
+    says what is wrong with a refused key, `ban` why a call was forbidden. `owner` is known where the keys of one
+    share a quota."""
 
     ip: str
     home: str
@@ -51,9 +52,10 @@ class Verdict:
     shadow: bool = False
     key_fault: KeyFault | None = None
     ban: Ban | None = None
+    owner: str | None = None
 
     def identifier(self, kind: Kind) -> str | None:
-        return (self.ip, self.ref, self.key)[KINDS.index(kind)]
+        return (self.ip, self.ref, self.key, self.owner)[KINDS.index(kind)]
 
     @property
     def told(self) -> Decision:
@@ -76,6 +78,7 @@ class Verdict:
             caps=marked_caps(Standing(self.caps, self.bases, self.before), self.home),
             verdict=self.decision.refusal,
             would=self.decision.would,
+            owner=self.owner,
         )
 
     def to_json(self) -> str:
@@ -84,6 +87,7 @@ class Verdict:
             "ip": self.ip,
             "ref": self.ref,
             "key": self.key,
+            "owner": self.owner,
             "plan": self.plan,
             "charge": self.charge,
             "caps": self.caps,
@@ -133,6 +137,7 @@ def verdict_of(text: object) -> Verdict:
             units=int(fields["units"]),
             key_fault=fields.get("key_fault"),
             ban=fields.get("ban"),
+            owner=fields.get("owner"),
             decision=Decision(
                 limits=tuple(_checked(checked) for checked in decision["limits"]),
                 refusal=None if decision["allowed"] is True else _refusal(decision["refusal"]),

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tallygate.core.identity import identify, parse_networks
 from tallygate.core.keys import key_id, stage_of
-from tallygate.core.names import KINDS, Kind
+from tallygate.core.names import SHOWN_KINDS, Kind
 from tallygate.core.plans import Plan
 from tallygate.core.tally import TallyItem
 from tallygate.demo.keys import DemoKey
@@ -51,7 +51,9 @@ class FakeRegions:
             if region == self.broken_region:
                 return 500, {}
             id = None if secret is None else key_id(secret) if stage_of(secret) else "invalid"
-            found = [(kind, value) for kind, value in zip(KINDS, (identity.ip, identity.ref, id), strict=True) if value]
+            found = [
+                (kind, value) for kind, value in zip(SHOWN_KINDS, (identity.ip, identity.ref, id), strict=True) if value
+            ]
             payer: tuple[Kind, str] = ("ip", identity.ip) if id is None else ("key", id)
             quota = self._anonymous if id is None else self._quotas.get(id, 0)
             if id == "invalid" or self._charged[payer] >= quota:

@@ -325,3 +325,59 @@ def test_what_is_no_quota_of_a_key_is_refused(
     result = operator.run("keys", "override", *arguments)
     assert result.exit_code == code
     assert said in " ".join(result.stderr.split())
+
+
+SHARED = (
+    CONFIG
+    + """
+[plans.shared]
+limits = [{ per = "key", quota = 1000, window = "day" }, { per = "owner", quota = 5000, window = "day" }]
+
+[plans.other]
+limits = [{ per = "owner", quota = 7000, window = "day" }]
+"""
+)
+
+
+def test_the_quota_of_an_owner_is_shown_reset_topped_up_and_told_of(
+    operator: Operator, file: Path, clients: Clients
+) -> None:
+    file.write_text(SHARED)
+    operator.json("plans", "apply")
+    for _ in range(2):
+        operator.json("keys", "create", "--owner", "acme #1", "--plan", "shared")
+    spend(clients, "us-east-1", "owner", "acme #1", 30)
+    spend(clients, "eu-west-1", "owner", "acme #1", 45)
+    assert operator.json("usage", "show", "owner", "acme #1")["charged"] == 75
+    assert [row["value"] for row in operator.json("usage", "top", "owner")["top"]] == ["acme #1"]
+    (limit,) = operator.json("quota", "show", "owner", "acme #1")["limits"]
+    assert (limit["quota"], limit["used"]) == (5000, 75)
+
+    change(file, "quota = 5000", "quota = 60")
+    lowered = operator.json("plans", "apply")
+    assert lowered["touched"] == {"owner": {"callers": 1, "were_over": 0, "are_over": 1, "behind": 1}}
+    assert published(clients, "eu-west-1", "owner", "acme #1") == [45]
+
+    operator.json("quota", "reset", "owner", "acme #1")
+    (limit,) = operator.json("quota", "top-up", "owner", "acme #1", "5")["limits"]
+    assert (limit["used"], limit["limit"]) == (0, 65)
+
+
+def test_which_quota_of_an_owner_is_asked_where_there_are_two(operator: Operator, file: Path) -> None:
+    file.write_text(SHARED)
+    operator.json("plans", "apply")
+    nobody = operator.run("quota", "show", "owner", "acme")
+    assert (nobody.exit_code, nobody.stderr) == (
+        1,
+        "Error: acme has no keys: `tallygate keys list` shows those there are\n",
+    )
+    operator.json("keys", "create", "--owner", "acme", "--plan", "starter")
+    alone = operator.run("quota", "show", "owner", "acme")
+    assert alone.stderr == "Error: the keys of acme share no quota on starter: `tallygate plans show`\n"
+    for plan in ("shared", "other"):
+        operator.json("keys", "create", "--owner", "acme", "--plan", plan)
+    asked = operator.run("quota", "show", "owner", "acme")
+    assert asked.stderr == "Error: which plan? The keys of acme are on other and shared: --plan\n"
+    (limit,) = operator.json("quota", "show", "owner", "acme", "--plan", "other")["limits"]
+    assert limit["quota"] == 7000
+    assert operator.run("usage", "show", "owner", " \n").stderr.startswith("Error: an owner: allowed are 1 to 128")

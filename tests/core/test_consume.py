@@ -12,6 +12,7 @@ from tallygate.core.consume import Consumer, Outcome
 from tallygate.core.counting import MAX_WATERMARKS, CountingSettings, ForEach, one_by_one
 from tallygate.core.lines import Increment, UsageLine
 from tallygate.core.payload import Record, Reject
+from tallygate.core.plans import Caps
 from tallygate.core.publish import Publication, PublishMode
 from tallygate.core.seen import SeenPayloads
 from tallygate.core.tally import ItemKey, StoreError, Update, Written
@@ -139,6 +140,20 @@ def test_a_rate_near_a_minutes_quota_is_told_at_each_flush_and_a_slower_one_neve
         assert consumer.consume("0.1", [_record(number, line)]).published == 0
     refused = replace(_line(9), caps={"ip": {"minute": 1}}, units=0, status=429, verdict="quota")
     assert consumer.consume("0.1", [_record(9, refused)]).published == 0, "its row would not replace the last"
+
+
+def test_keys_of_one_owner_spend_one_quota_which_is_published_by_its_own_marks() -> None:
+    stores = Stores()
+    caps: Caps = {"key": {"day": 1_000}, "owner": {"day": 4}}
+    calls = [
+        replace(_line(number), key=f"key{number % 2}", owner="acme", charge=("key", "owner"), caps=caps)
+        for number in range(6)
+    ]
+    stores.consumer().consume("0.1", [_record(0, *calls[:3]), _record(1, *calls[3:])])
+    owner = ItemKey("owner#acme", "month#2026-11")
+    assert stores.tally.items[owner].charged == 6
+    assert [stores.tally.items[ItemKey(f"key#key{each}", owner.sk)].charged for each in (0, 1)] == [3, 3]
+    assert {pk: row.item.charged for (pk, _), row in stores.gate.rows.items()} == {"owner#acme": 6}
 
 
 def test_a_call_charged_to_the_key_uses_up_no_colleagues_quota() -> None:

@@ -29,8 +29,11 @@ lines = st.builds(
     key=st.just("9f2c"),
     units=st.integers(0, 3),
     status=st.just(200),
-    charge=st.sampled_from([(), ("key",), ("ip",)]),
-    caps=st.integers(0, 9).map(lambda quota: {"key": {"day": quota}, "ip": {"day": quota}}),
+    charge=st.sampled_from([(), ("key",), ("ip",), ("key", "owner")]),
+    caps=st.integers(0, 9).map(
+        lambda quota: {"key": {"day": quota}, "ip": {"day": quota}, "owner": {"day": quota, "hour": quota + 1}}
+    ),
+    owner=st.sampled_from(["acme", "other"]),
 )
 calls = st.lists(st.one_of(lines, lines.map(lambda line: _refused(line))), max_size=30)
 

@@ -190,3 +190,9 @@ def _part(item: TallyItem, share: float) -> TallyItem:
     days = {day: int(units * share) for day, units in item.days.items()}
     charged = sum(days.values()) if item.days else int(item.charged * share)
     return replace(item, units=charged, charged=charged, days=days)
+
+
+def test_owners_are_told_of_once_whoever_of_their_keys_is_on_the_plan() -> None:
+    old, new = (Plan("pro", (Limit("key", 1_000, "day"), Limit("owner", quota, "day"))) for quota in (5_000, 500))
+    moves = {id: KeyMove("pro", "pro", owner=owner) for id, owner in (("a", "acme"), ("b", "acme"), ("c", "other"))}
+    assert groups_of([old], [new], moves) == [Group("owner", old, new, ("acme", "other"))]

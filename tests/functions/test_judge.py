@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from gateway import HOME, NOW, FakeGate, authorizer_event, published
+from gateway import HOME, NOW, STARTER, FakeGate, authorizer_event, published
 from hypothesis import given
 from hypothesis import strategies as st
 from judging import GOOD, KEY, OTHER, PK, SECRET, Caller, judge_of, keyed
@@ -15,7 +15,7 @@ from tallygate.core import keys
 from tallygate.core.adjustments import Adjustments, Baseline, TopUp
 from tallygate.core.credentials import StoredKey
 from tallygate.core.lines import format_line, parse_line
-from tallygate.core.plans import Limit
+from tallygate.core.plans import Limit, Plan
 from tallygate.core.routes import Routes
 from tallygate.core.verdict import verdict_of
 
@@ -235,3 +235,58 @@ def test_a_key_with_a_quota_of_its_own_is_held_to_that_and_its_line_says_so() ->
     assert verdict.plan == "starter"
     gate.rows[PK] = (published(40),)
     assert Caller(gate)(keyed()).decision.refusal == "quota"
+
+
+SHARED = Plan("shared", (Limit("key", 1000, "day"), Limit("owner", 100, "day")))
+OTHERS = replace(GOOD, hash=keys.secret_hash(OTHER), plan="shared", owner="acme #1")
+MINE = replace(GOOD, plan="shared", owner="acme #1")
+OWNER_PK = "owner#acme #1"
+
+
+def test_two_keys_of_one_owner_spend_one_quota() -> None:
+    other_pk = f"key#{keys.key_id(OTHER)}"
+    gate = FakeGate(keys={PK: MINE, other_pk: OTHERS}, plans={"shared": SHARED})
+    caller = Caller(gate)
+    statuses = [
+        caller(keyed(secret), at_ms=NOW + number, id=f"q{number}").decision.allowed
+        for number, secret in enumerate([SECRET, OTHER] * 52)
+    ]
+    assert statuses == [True] * 100 + [False] * 4
+    gate.rows[OWNER_PK] = (published(100, at_ms=NOW + 5_000),)
+    refused = caller(keyed(OTHER), at_ms=NOW + 10_000)
+    assert [checked.limit.name for checked in refused.decision.limits if checked.refuses] == ["owner-day"]
+    assert verdict_of(refused.to_json()) == refused
+
+
+def test_the_line_of_a_call_whose_owner_pays_says_so_and_that_of_another_does_not() -> None:
+    gate = FakeGate(keys={PK: MINE}, plans={"shared": SHARED, "starter": STARTER})
+    line = Caller(gate)(keyed()).line("id", NOW, 200)
+    assert (line.owner, line.charge) == ("acme #1", ("key", "owner"))
+    assert line.caps == {"key": {"day": 1000}, "owner": {"day": 100}}
+    assert parse_line(json.loads(format_line(line))) == line
+    gate.keys[PK] = replace(MINE, plan="starter")
+    line = Caller(gate)(keyed()).line("id", NOW, 200)
+    assert (line.owner, line.charge) == (None, ("key",))
+
+
+def test_the_owner_is_read_after_the_key_once_and_then_beside_it() -> None:
+    gate = FakeGate(keys={PK: MINE}, rows={PK: (published(600),), OWNER_PK: (published(60),)}, plans={"shared": SHARED})
+    caller = Caller(gate)
+    for at_ms in (NOW, NOW + 1):
+        assert caller(keyed(), at_ms=at_ms).decision.allowed
+    assert gate.asked == [(PK,), (OWNER_PK,), (PK, OWNER_PK)]
+
+
+def test_a_key_of_nobody_shares_no_quota() -> None:
+    gate = FakeGate(keys={PK: replace(MINE, owner=None)}, plans={"shared": SHARED})
+    verdict = Caller(gate)(keyed())
+    assert (verdict.charge, [checked.limit.name for checked in verdict.decision.limits]) == (("key",), ["key-day"])
+
+
+def test_a_rotated_key_is_counted_as_the_first_and_its_owner_pays_as_before() -> None:
+    gate = FakeGate(keys={PK: replace(MINE, counted_as="0" * 16)}, plans={"shared": SHARED})
+    caller = Caller(gate)
+    for at_ms in (NOW, NOW + 2_000):
+        line = caller(keyed(), at_ms=at_ms).line("id", at_ms, 200)
+        assert (line.key, line.owner, line.charge) == ("0" * 16, "acme #1", ("key", "owner"))
+    assert gate.asked == [(PK,), (f"key#{'0' * 16}", OWNER_PK), (PK, f"key#{'0' * 16}", OWNER_PK)]

@@ -102,3 +102,44 @@ def test_a_call_weighs_what_is_applied(world: World, apply: Callable[[str], Any]
 
     until(lambda: used("GET") == 25)
     assert used("HEAD") == 25
+
+
+def test_two_keys_of_one_owner_spend_one_quota_in_different_regions(
+    world: World, run: Run, apply: Callable[[str], Any], fresh_ip: Callable[[], str]
+) -> None:
+    apply(
+        '\n[plans.shared]\nlimits = [{ per = "key", quota = 1000, window = "day" }, '
+        '{ per = "owner", quota = 40, window = "day" }]\n'
+    )
+    owner = "Bücher & Söhne #1"
+    secrets = [run("keys", "create", "--owner", owner, "--plan", "shared")["secret"] for _ in range(2)]
+    sydney, ireland = (
+        Asked(region, {"X-Forwarded-For": fresh_ip(), "x-api-key": secret})
+        for region, secret in zip((SYDNEY, IRELAND), secrets, strict=True)
+    )
+    until(lambda: {"owner-day"} <= names_of(world, sydney) & names_of(world, ireland))
+    before = run("usage", "show", "owner", owner)["charged"]
+    assert set(ask_all(world, [sydney] * 12 + [ireland] * 12)) == {200}
+    world.wait_until_caught_up()
+    assert run("usage", "show", "owner", owner)["charged"] == before + 24
+
+    def is_spent() -> bool:
+        ask_all(world, [sydney, ireland] * 3)
+        world.wait_until_caught_up()
+        return int(run("usage", "show", "owner", owner)["charged"]) >= 40
+
+    until(is_spent)
+    until(lambda: ask_all(world, [sydney, ireland]) == [429, 429])
+    refused = ask(world, Asked(VIRGINIA, sydney.headers)).json()
+    assert refused["violated-policies"] == ["owner-day"]
+    (key, of_owner) = ask(world, Asked(VIRGINIA, ireland.headers, "/v1/usage")).json()["usage"]
+    assert (key["kind"], of_owner["kind"], of_owner["value"], of_owner["remaining"]) == ("key", "owner", owner, 0)
+    assert key["used"] < 40
+    assert run("quota", "reset", "owner", owner)["limits"][0]["used"] == 0
+    until(lambda: ask_all(world, [sydney, ireland]) == [200, 200])
+
+
+def names_of(world: World, asked: Asked) -> set[str]:
+    """The policies that an answer names; asking costs nothing."""
+    told = ask(world, Asked(asked.region, asked.headers, "/v1/usage")).headers.get("RateLimit-Policy", "")
+    return {policy.split('"')[1] for policy in told.split(", ") if policy}

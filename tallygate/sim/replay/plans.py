@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from tallygate.config import Config
-from tallygate.core.names import KINDS
+from tallygate.core.names import SHOWN_KINDS
 from tallygate.core.plans import MAX_QUOTA, WINDOWS, Limit, Plan
 
 TRIED: Final = "tried"
@@ -21,11 +21,11 @@ class PlanError(ValueError):
 def limit_of(text: str) -> Limit:
     """The limit that `ip=200/day` or `ip=60/hour:rolling` describes."""
     match = _QUOTA.fullmatch(text.strip())
-    per = next((kind for kind in KINDS if match and kind == match[1]), None)
+    per = next((kind for kind in SHOWN_KINDS if match and kind == match[1]), None)
     window = next((name for name in WINDOWS if match and name == match[3]), None)
     quota = int(re.sub("[_,]", "", match[2])[:20]) if match else 0
     if per is None or window is None or not 1 <= quota <= MAX_QUOTA:
-        kinds, windows = ", ".join(KINDS), ", ".join(WINDOWS)
+        kinds, windows = ", ".join(SHOWN_KINDS), ", ".join(WINDOWS)
         raise PlanError(
             f"{text!r} is no limit: write ip=200/day or ip=60/hour:rolling, with one of {kinds} and one of {windows}"
         )
