@@ -10,8 +10,8 @@ Window = Literal["second", "minute", "hour", "day", "month"]
 WINDOWS: Final[tuple[Window, ...]] = ("minute", "hour", "day", "month")
 """Those that a limit may have. A second is that of a burst."""
 COUNTED_WINDOWS: Final[tuple[Window, ...]] = ("hour", "day", "month")
-"""Those whose use the homes count. That of a minute is over before it is counted: each container goes by what it
-admitted itself, and by the rate that the homes publish."""
+"""Those that homes keep counts of. A minute is over soon after it was counted: each container goes by what it admitted
+itself, and by how the month's count and its rate grow, of those who are fast enough to be published."""
 CALLERS: Final[tuple[Kind, ...]] = ("key", "ip")
 """Kinds that are one caller: a Referer is many."""
 Policy = Literal["burst", "minute", "hour", "day", "month", "minute-soft", "hour-soft", "day-soft", "month-soft"]

@@ -64,7 +64,7 @@ def should_publish(
 
 
 def should_tell_rate(rate_milli: int, caps: Mapping[Policy, int] | None, homes: int) -> bool:
-    """Whether `rate_milli` is worth a replicated write for a limit by the minute, which nobody counts: it would spend
+    """Whether `rate_milli` is worth a replicated write for a limit by the minute, which has no marks: it would spend
     half of that quota, shared evenly among the homes, within a minute."""
     spent_milli = rate_milli * SECONDS_OF_A_MINUTE
     return any(

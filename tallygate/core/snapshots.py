@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 from tallygate.core.adjustments import UNADJUSTED, Adjustments, Baseline
 from tallygate.core.decide import Checked
 from tallygate.core.gate import Partition
+from tallygate.core.periods import MINUTE_MS
 from tallygate.core.plans import COUNTED_WINDOWS
-from tallygate.core.usage import NO_PACE, Admission, HomeUsage, Pace, Usage
+from tallygate.core.usage import NO_PACE, Admission, HomeUsage, Minute, Pace, Usage
 
 MAX_SNAPSHOTS: Final = 4_096
 """About 2 KB each: 8 MB, and more callers than one container meets in the seconds that matter."""
@@ -32,7 +33,7 @@ class Told(NamedTuple):
 class Snapshot:
     """`partition` is None when nothing was read yet. `good_until_ms`: until when it may stand in for a read. Of what
     the home counted between publications (`gained`, of late above all), `own` was admitted here. `told` is what the
-    caller was told of each limit."""
+    caller was told of each limit; `minutes` where each home's count stood when its last minute began."""
 
     partition: Partition | None = None
     read_ms: int = 0
@@ -42,11 +43,12 @@ class Snapshot:
     own: float = 0.0
     gained: float = 0.0
     told: dict[str, Told] = field(default_factory=dict)
+    minutes: dict[str, Minute] = field(default_factory=dict)
 
     def usage(self) -> Usage:
         homes = self.partition.homes if self.partition is not None else ()
         share = self.own / self.gained if self.gained else 0.0
-        return Usage(homes, tuple(self.admitted), self.adjustments, share, self.pace)
+        return Usage(homes, tuple(self.admitted), self.adjustments, share, self.pace, self.minutes)
 
     @property
     def adjustments(self) -> Adjustments:
@@ -62,6 +64,8 @@ class Snapshot:
         for row in partition.homes:
             if row.home == home:
                 self._learn(row, before)
+            if row.month:
+                self._begin_minute(row, before)
         usage = Usage(partition.homes)
         counted_ms = [newest[home].at_ms for window in COUNTED_WINDOWS if home in (newest := usage.newest(window))]
         if counted_ms:  # hours may be told further than days, or less far
@@ -94,6 +98,15 @@ class Snapshot:
         self.told[limit.name] = Told(checked.reset_ms, bases, used)
         certain = used + weighs
         return replace(checked, used=max(checked.used, certain), guessed=max(0, checked.used - certain))
+
+    def _begin_minute(self, row: HomeUsage, before: Sequence[HomeUsage]) -> None:
+        """Where the count of a month stood when the minute began that `row` tells of: as if its rate had held since,
+        but no lower than was read before."""
+        number, since_ms = divmod(row.at_ms, MINUTE_MS)
+        known = self.minutes.get(row.home)
+        if known is None or known.number < number:
+            least = max((old.charged for old in before if (old.home, old.month) == (row.home, row.month)), default=0)
+            self.minutes[row.home] = Minute(number, max(least, row.charged - row.rate_milli * since_ms // 10**6))
 
     def _learn(self, row: HomeUsage, before: Sequence[HomeUsage]) -> None:
         """What part of what `row` gained was admitted here. Older gains count for half with each new one."""

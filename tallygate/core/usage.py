@@ -45,6 +45,14 @@ class Pace(NamedTuple):
 NO_PACE: Final = Pace()
 
 
+class Minute(NamedTuple):
+    """The minute up to which a home has counted (its number since 1970), and the units charged in the month when it
+    began."""
+
+    number: int
+    begun_with: int
+
+
 @dataclass(frozen=True, slots=True)
 class HomeUsage:
     """What one home published for one month (`2026-11`) or one hour (`2026-11-20T14`; the other of the two is empty),
@@ -91,26 +99,38 @@ class HomeUsage:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Rows of all homes, of this month and hour and the ones before; the admissions of this container that may be in
-    none of them; `share`, the part of what its home counts that this container admitted, 0 when that is not known; and
-    its pace."""
+    none of them; `share`, the part of what its home counts that this container admitted, 0 when that is not known; its
+    pace; and the last minute of each home."""
 
     homes: tuple[HomeUsage, ...] = ()
     admitted: tuple[Admission, ...] = ()
     adjustments: Adjustments = UNADJUSTED
     share: float = 0.0
     pace: Pace = NO_PACE
+    minutes: Mapping[str, Minute] = field(default_factory=dict)
 
     def newest(self, window: Window) -> dict[str, HomeUsage]:
         """The last word of each home on limits of `window`: the row that tells the rate and how far it is counted,
-        whatever hour or month it is of. Rows of hours speak of hours, those of months of days and months. Of a minute,
-        any row tells the rate."""
+        whatever hour or month it is of. Rows of hours speak of hours, those of months of all other windows."""
         newest: dict[str, HomeUsage] = {}
         for row in self.homes:
-            if window != "minute" and (window == "hour") != bool(row.hour):
+            if (window == "hour") != bool(row.hour):
                 continue
             if row.home not in newest or newest[row.home].at_ms < row.at_ms:
                 newest[row.home] = row
         return newest
+
+    def charged_in(self, window: Window, at_ms: int) -> int:
+        """Units that use up a limit in the window that holds `at_ms`, as far as homes told: beyond the baselines of
+        it, and of a minute, those charged since it began."""
+        if window == "minute":
+            return sum(
+                max(0, row.charged - minute.begun_with)
+                for row in self.newest(window).values()
+                if (minute := self.minutes.get(row.home)) is not None and minute.number == at_ms // MINUTE_MS
+            )
+        allowance = self.adjustments.allowance(window, at_ms)
+        return sum(allowance.used(row.home, row.charged_in(window, at_ms)) for row in self.homes)
 
     def weighs_before(self, window: Window, at_ms: int) -> int:
         """Units of the window before the one that holds `at_ms` that still use up a rolling limit."""
