@@ -432,3 +432,14 @@ def test_an_address_stands_for_a_key() -> None:
     kind: Kind = "key"
     plan = Plan("starter", (Limit(kind, 5, "day"), Limit(kind, 9, "month")))
     assert per_address(plan) == replace(plan, limits=(Limit("ip", 5, "day"), Limit("ip", 9, "month")))
+
+
+def test_a_burst_is_of_the_address_where_no_other_limit_is() -> None:
+    plan = replace(anonymous(Limit("ref", 10_000, "day")), burst=5)
+    replay = Replay(plan, Delayed(SETUP, plan, 1))
+    charge: Charge = (("ip", "192.0.2.1"), ("ref", "shop.example"))
+    let_through = [replay.call(START_MS + 30 * number, HOME, charge) for number in range(30)]
+    assert sum(let_through) < 30
+    found = replay.findings(1)
+    assert [(each.limit.name, each.callers_refused) for each in found.limits] == [("ref-day", 0), ("ip-burst", 1)]
+    assert replay.call(START_MS + DAY_MS, HOME, charge)

@@ -130,7 +130,8 @@ class Delayed:
         return len(self._last_ms) < self._most
 
     def _is_over(self, kind: Kind, last_ms: int, now_ms: int) -> bool:
-        over_ms = window_bounds_ms(self._longest[kind], last_ms)[1]
+        window = self._longest.get(kind, "second")  # an address that only bursts are held against
+        over_ms = window_bounds_ms(window, last_ms)[1]
         if self._rolls:  # it still weighs in the next one
-            over_ms = window_bounds_ms(self._longest[kind], over_ms)[1]
+            over_ms = window_bounds_ms(window, over_ms)[1]
         return max(over_ms, last_ms + SETTLED_MS) <= now_ms

@@ -28,9 +28,10 @@ class Replay:
         self._delayed = delayed
         self._calendar = Calendar()
         self._counts = [LimitCount(limit) for limit in plan.limits]
-        self._groups = {
-            kind: self._group(kind, most_in_memory) for kind in dict.fromkeys(each.per for each in plan.limits)
-        }
+        kinds = dict.fromkeys(each.per for each in plan.limits)
+        if plan.burst is not None and plan.anonymous:
+            kinds["ip"] = None  # a burst is of the address, be there other limits per address or none
+        self._groups = {kind: self._group(kind, most_in_memory) for kind in kinds}
         self._bursts: dict[Kind, LimitCount] = {}
         self._hours: dict[int, list[int]] = {}
         self._calls = self._refused = self._exactly_refused = self._over = self._early = self._unfollowed = 0
