@@ -188,10 +188,10 @@ class Counting:
 
     def _publish(self, key: ItemKey, item: ItemFold, step: _Step, flush: Flush) -> bool:
         """After a repeat nobody knows what was published before: so it is done for every count that has a mark behind
-        it, and a crash between a count and its publication heals. The count is as of its own last flush then: an older
-        time would have whoever reads it estimate once more what is in it."""
+        it, and a crash between a count and its publication heals. The count is as of its own last flush, which a repeat
+        may be older than: whoever reads it would estimate once more what is in it."""
         settings = self._settings
-        flushed_ms = max(flush.flushed_ms, step.after.last_flush_ms or 0) if step.repeated else flush.flushed_ms
+        flushed_ms = max(flush.flushed_ms, step.after.last_flush_ms or 0)
         before, days = (TallyItem(), step.after.days) if step.repeated else (step.before, step.delta.days)
         rate = rate_milli(step.before, step.delta.offered, flush.flushed_ms, flush.span_ms)
         due = should_publish(before, step.after, item.caps, days, settings.homes, settings.publish)

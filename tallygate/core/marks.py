@@ -35,9 +35,8 @@ def mark_index(used: int, quota: int, homes: int = 1) -> int:
 
 def first_mark(quota: int, homes: int = 1) -> int:
     """The fewest units that pass a mark of `quota`."""
-    fine_from = FINE_FROM_PERCENT_ONE_HOME if homes == 1 else FINE_FROM_PERCENT_MANY_HOMES
-    position = min(COARSE_PERCENT * homes, fine_from)
-    return -(-position * quota // (100 * homes)) if quota > 0 else 0
+    position = min(COARSE_PERCENT * homes, FINE_FROM_PERCENT_MANY_HOMES)  # one home's are fine from far beyond it
+    return -(-position * quota // (100 * homes))
 
 
 def crosses(before: int, after: int, quota: int, homes: int = 1) -> bool:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from tallygate.core.consume import Consumer, Outcome
-from tallygate.core.counting import MAX_WATERMARKS, CountingSettings, ForEach, one_by_one
+from tallygate.core.counting import MAX_WATERMARKS, CountingSettings, ForEach, collected_ms, one_by_one
 from tallygate.core.lines import Increment, UsageLine
 from tallygate.core.payload import Record, Reject
 from tallygate.core.plans import Caps
@@ -290,6 +290,28 @@ def test_keys_are_written_before_anything_else() -> None:
     line = replace(_line(0), key="9f2c", ref="shop.example")
     consumer.consume("0.1", [_record(0, line, replace(line, key="0a1b"))])
     assert parts == [["key#0a1b", "key#9f2c"], ["all#eu-west-1", "ip#192.0.2.1", "ref#shop.example"]]
+
+
+def test_keys_and_everything_else_are_published_and_reported() -> None:
+    stores = Stores()
+    keyed = replace(_line(0), key="9f2c", charge=("key",), caps={"key": {"day": 10}})
+    assert stores.consumer().consume("0.1", [_record(0, keyed, _line(1, quota=10))]).published == 2
+
+
+@pytest.mark.parametrize(
+    ("flushed_ms", "oldest_ms", "newest_ms", "collected"),
+    [
+        (None, 10_000, 13_000, 3_000),  # a container's first batch, or one that is read again
+        (9_000, 10_000, 13_000, 4_000),  # since the flush before
+        (0, 60_000, 61_000, 5_000),  # the shard was quiet: no record waits for longer than a batch
+        (0, 10_000, 60_000, 50_000),  # a backlog
+        (None, 7, 7, 0),
+    ],
+)
+def test_a_batch_is_collected_since_the_flush_before_but_not_while_a_shard_is_quiet(
+    flushed_ms: int | None, oldest_ms: int, newest_ms: int, collected: int
+) -> None:
+    assert collected_ms(flushed_ms, oldest_ms, newest_ms) == collected
 
 
 def test_the_rate_is_over_the_time_since_the_containers_last_flush() -> None:
