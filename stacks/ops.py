@@ -22,6 +22,7 @@ ROUTES = (
     (apigateway.HttpMethod.PATCH, "/ops/keys/{id}"),
     (apigateway.HttpMethod.DELETE, "/ops/keys/{id}"),
     (apigateway.HttpMethod.POST, "/ops/keys/{id}/rotate"),
+    (apigateway.HttpMethod.POST, "/ops/keys/import"),
 )
 CALLS_PER_SECOND = 50
 BURST = 100

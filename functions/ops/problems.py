@@ -3,7 +3,14 @@
 from typing import Final
 
 from tallygate.aws.key_store import InvalidCursorError
-from tallygate.core.key_admin import BusyError, KeyStateError, TokenUsedError, UnknownKeyError, UnknownPlanError
+from tallygate.core.key_admin import (
+    BusyError,
+    KeyExistsError,
+    KeyStateError,
+    TokenUsedError,
+    UnknownKeyError,
+    UnknownPlanError,
+)
 from tallygate.core.key_fields import FieldError
 from tallygate.core.problems import Problem
 
@@ -30,6 +37,8 @@ def problem_of(error: Exception) -> Problem | None:
         case TokenUsedError():
             detail = "A request with this Idempotency-Key made a key and showed its secret. Rotate the key for another."
             return _problem(409, "already-created", "Created already", detail, key=error.id)
+        case KeyExistsError():
+            return _problem(409, "key-exists", "Another key has this id", str(error))
         case KeyStateError():
             return _problem(409, "key-state", "Not possible in this state", str(error))
         case BusyError():

@@ -15,7 +15,9 @@ from tallygate.aws.key_store import KeyStore
 from tallygate.aws.settings import OpsSettings
 from tallygate.core.key_admin import DEFAULT_OVERLAP_MS, MAX_OVERLAP_MS, KeyAdmin, UnknownKeyError
 from tallygate.core.key_fields import EDITABLE, WRITABLE, FieldError, duration_of, fields_of, one_line
+from tallygate.core.key_import import hashed_key_of
 from tallygate.core.key_profile import KEY_STATES, KeyProfile
+from tallygate.core.keys import KEY_ID_CHARS
 from tallygate.core.problems import CONTENT_TYPE, NOT_FOUND
 
 if TYPE_CHECKING:
@@ -53,6 +55,20 @@ def create() -> Answer:
         token = one_line("Idempotency-Key", token, MAX_TOKEN_CHARS)
     secret, profile = _admin().create(fields, _now_ms(), token)
     return _answer(201, {"secret": secret, **profile.document(_now_ms())}, Location=f"{KEYS_PATH}/{profile.id}")
+
+
+@app.post(f"{KEYS_PATH}/import")
+def take() -> Answer:
+    """Take over a key of this stage that was given out elsewhere, by the hash of its secret: no secret is sent here.
+    201; 200 when it is here already, and stays as it is."""
+    now_ms = _now_ms()
+    given = hashed_key_of(_document(), now_ms)
+    outcome = _admin().take(given.hash, given.fields, now_ms)
+    stored = KeyStore(client(), settings().gate_table).find(given.hash[:KEY_ID_CHARS])
+    if stored is None:
+        raise UnknownKeyError(given.hash[:KEY_ID_CHARS])
+    profile = stored.profile
+    return _answer(201 if outcome == "taken" else 200, profile.document(now_ms), Location=f"{KEYS_PATH}/{profile.id}")
 
 
 @app.get(KEYS_PATH)

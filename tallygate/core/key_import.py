@@ -62,9 +62,15 @@ def _key_of(document: dict[str, Any], stage: str, now_ms: int, *, secrets: bool)
         if minted_for != stage:
             raise FieldError("secret", f"is for the stage {minted_for}; here, keys begin with tg_{stage}_")
         hash = secret_hash(secret)
+    return hashed_key_of({**document, "hash": hash}, now_ms)
+
+
+def hashed_key_of(document: Mapping[str, Any], now_ms: int) -> GivenKey:
+    """A key given by the hash of its secret, and fields of a profile, `owner` and `plan` at least. FieldError."""
+    hash = document.get("hash")
     if not isinstance(hash, str) or not _HASH.fullmatch(hash):
         raise FieldError("hash", "is not a SHA-256 in 64 lower-case hex digits")
-    fields = fields_of(document, WRITABLE, now_ms)
+    fields = fields_of({name: value for name, value in document.items() if name != "hash"}, WRITABLE, now_ms)
     for name in ("owner", "plan"):
         if name not in fields:
             raise FieldError(name, "is missing")

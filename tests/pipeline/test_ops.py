@@ -2,6 +2,7 @@
 another region."""
 
 import json
+import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tallygate.aws.audit_trail import AuditTrail
+from tallygate.core.keys import mint, secret_hash
 from tallygate.core.periods import day_of
 from tallygate.local.aws import ACCOUNT, SECRET
 from tallygate.local.world import World
@@ -108,6 +110,20 @@ def test_a_key_is_read_changed_rotated_and_revoked(world: World, ops: Ops) -> No
     for region in world.endpoints:
         until(lambda region=region: status(world, region, rotated["secret"]) == 401)  # type: ignore[misc]
         assert status(world, region, secret) == 200, "the old one is good until its overlap ends"
+
+
+def test_a_key_from_elsewhere_is_taken_over_by_its_hash_and_once(world: World, ops: Ops) -> None:
+    secret = mint("local", random.Random(20261121).choice)
+    given = {**NEW, "hash": secret_hash(secret), "note": "from another installation"}
+    first, again = (ops("POST", "/ops/keys/import", given) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert "secret" not in first.json()
+    for region in world.endpoints:
+        assert status(world, region, secret) == 200
+    refused = ops("POST", "/ops/keys/import", {**given, "hash": secret})
+    assert (refused.status_code, refused.json()["field"]) == (400, "hash")
+    assert secret not in refused.text
 
 
 def test_old_and_new_secret_use_up_one_quota(world: World, ops: Ops) -> None:

@@ -17,6 +17,7 @@ def test_every_route_is_iam_authorised(prod: Synthesized) -> None:
             "PATCH /ops/keys/{id}",
             "DELETE /ops/keys/{id}",
             "POST /ops/keys/{id}/rotate",
+            "POST /ops/keys/import",
         ),
         "AWS_IAM",
     )
