@@ -18,6 +18,7 @@ def tries(capsys: pytest.CaptureFixture[str], keys: list[dict[str, str]]) -> lis
     """The commands, while a world that ends at once is up."""
     world = SimpleNamespace(
         endpoints={"us-east-1": ENDPOINT},
+        ops_endpoint=ENDPOINT,
         notes={"demo_keys": keys},
         aws=SimpleNamespace(endpoint="http://127.0.0.1:4566"),
         is_running=lambda: False,

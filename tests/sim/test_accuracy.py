@@ -28,9 +28,14 @@ def alone(callers: Callers) -> Callers:
     return replace(callers, count=1, shape=tuple(map(of_one, callers.shape)))
 
 
+SLOW = ("over-month",)
+"""Callers whose tens of thousands of calls say nothing that others do not."""
+
+
 def smaller(name: str) -> Scenario:
     scenario = SCENARIOS[name]
-    return replace(scenario, callers=tuple(map(alone, scenario.callers)))
+    callers = (alone(callers) for callers in scenario.callers if callers.name not in SLOW)
+    return replace(scenario, callers=tuple(callers))
 
 
 @cache
@@ -63,7 +68,7 @@ def test_who_offers_less_than_ninety_percent_is_never_refused(name: str) -> None
     assert figures(name)["refused_under_90_calls"] == 0
 
 
-@pytest.mark.parametrize("name", ["steady", "ramp", "step-burst", "day-border", "hot-key"])
+@pytest.mark.parametrize("name", ["steady", "ramp", "step-burst", "day-border", "replay-storm"])
 def test_overshoot_keeps_to_the_plain_bound(name: str) -> None:
     bound = bound_percent(smaller(name).callers, SCENARIOS[name].setup)
     assert bound is not None
@@ -80,7 +85,7 @@ def test_a_botnet_overshoots_a_site_by_no_more_than_the_plain_bound() -> None:
 
 
 def test_marks_need_a_fiftieth_of_the_writes_of_publishing_each_flush() -> None:
-    scenario, calls = SCENARIOS["zipf"], 60_000
+    scenario, calls = SCENARIOS["zipf"], 30_000
     ours, naive = (run(scenario, Conditions(SEED, naive=naive, calls=calls)).document() for naive in (False, True))
     assert ours["calls"] == calls
     assert ours["replicated_writes"] * 50 <= naive["replicated_writes"]

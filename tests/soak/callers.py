@@ -13,8 +13,9 @@ SITES: Final = 100
 KEYED: Final = 0.35
 REFERRED: Final = 0.5
 MISTYPED: Final = 0.03
-PER_PLAN: Final = {"pro": 5, "starter": 3, "trial": 2}
-"""How often keys of a plan call; a trial key is soon spent."""
+PER_PLAN: Final = {"pro": 5, "starter": 3, "trial": 12}
+"""How often keys of a plan call. A trial key is soon spent, by the calls of each single container: nothing needs to be
+published in time for that."""
 
 
 def calls(rng: Random, regions: Sequence[str], keys: Sequence[DemoKey]) -> Iterator[Call]:
