@@ -45,6 +45,20 @@ class Checked:
     guessed: int = 0
     estimated: bool = False
 
+    def with_used(self, used: int, guessed: int) -> "Checked":
+        """The same with another use. Spelt out, since each call makes some: `replace` takes three times as long."""
+        return Checked(
+            self.limit,
+            used,
+            self.window_ms,
+            self.reset_ms,
+            self.refuses,
+            self.opens_ms,
+            self.exceeded,
+            guessed,
+            self.estimated,
+        )
+
     @property
     def certain(self) -> int:
         """Units that are used for certain: what callers are told. An estimate may be wrong; who is told that nothing
@@ -96,7 +110,7 @@ def decide(request: Request, usage: Mapping[Kind, Usage], plan: Plan, now_ms: in
         refusing = (replace(each, refuses=True) if each in exceeded else each for each in checked)
         opens_ms = max(each.opens_ms for each in exceeded)
         return Decision(tuple(refusing), "quota", seconds_until(opens_ms, now_ms))
-    admitted = tuple(replace(each, used=each.used + request.units) for each in checked)
+    admitted = tuple(each.with_used(each.used + request.units, each.guessed) for each in checked)
     return Decision(admitted, would="quota" if exceeded else None)
 
 

@@ -44,4 +44,4 @@ class Limiter:
             limit, usage = checked.limit, known[checked.limit.per]
             weighs = usage.weighs_before(limit.window, at_ms) if limit.rolling else 0
             told.append(snapshots[limit.per].tell(checked, weighs, units if decision.allowed else 0))
-        return replace(decision, limits=tuple(told))
+        return Decision(tuple(told), decision.refusal, decision.retry_after_seconds, decision.would)

@@ -3,7 +3,7 @@ callers choose how many there are; the one unused for longest is forgotten first
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from tallygate.core.adjustments import UNADJUSTED, Adjustments, Baseline
@@ -97,7 +97,7 @@ class Snapshot:
             used = max(used, before.used + units)
         self.told[limit.name] = Told(checked.reset_ms, bases, used)
         certain = used + weighs
-        return replace(checked, used=max(checked.used, certain), guessed=max(0, checked.used - certain))
+        return checked.with_used(max(checked.used, certain), max(0, checked.used - certain))
 
     def _begin_minute(self, row: HomeUsage, before: Sequence[HomeUsage]) -> None:
         """Where the count of a month stood when the minute began that `row` tells of: as if its rate had held since,
