@@ -2,16 +2,13 @@
 and nothing that strangers wrote is more than text."""
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tallygate.access_log.entry import Skipped
 from tallygate.cli import main
@@ -20,7 +17,6 @@ from tallygate.sim.replay.findings import Findings, LogFindings
 from tallygate.sim.replay.page import page
 from tallygate.sim.replay.replay import Replay
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 MARKED = '<a href="javascript:alert(3)">acme</a></script><script>alert(4)</script>'
 START_MS = 1_794_823_200_000
@@ -36,18 +32,6 @@ def found() -> Findings:
     names, unreadable = (HOSTILE, "b.log"), [(HOSTILE, Skipped(3, "not in the combined format", HOSTILE))]
     log = LogFindings(names, 201, 200, 1, unreadable, START_MS, START_MS + 199 * 900_000, 300_000, 0, 0, 0)
     return Findings(log, "none", ("us-east-1",), [replay.findings(10)])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI has no chromium: .ci/run installs it")
-        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def until(holds: Callable[[], bool]) -> None:
     began = time.monotonic()
     while not holds():
         assert time.monotonic() - began < WITHIN_SECONDS, "it does not hold within what is promised"
-        time.sleep(0.1)
+        time.sleep(0.1)  # between two questions to the deployed service, whose caches keep real time
 
 
 def held_to(quota: int) -> str:

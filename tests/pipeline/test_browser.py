@@ -1,19 +1,16 @@
 """A page of another site calls the API from a real browser: the preflight passes and is not charged, and the page may
 read the headers that tell it how much is left."""
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tallygate.local.world import World
 from tests.pipeline.calls import Asked, ask, ask_all
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CALL = """async ([url, headers]) => {
     const answer = await fetch(url, {headers});
     return {status: answer.status, body: await answer.json(), headers: Object.fromEntries(answer.headers)};
@@ -40,20 +37,10 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(site: str) -> Iterator[Page]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI has no chromium: .ci/run installs it")
-        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        page = browser.new_page()
-        page.goto(site)
-        yield page
-        browser.close()
+def page(browser: Browser, site: str) -> Page:
+    page = browser.new_page()
+    page.goto(site)
+    return page
 
 
 def test_a_page_reads_what_is_left(page: Page, site: str, world: World, new_key: Callable[[str], str]) -> None:
