@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
+from urllib.parse import urlsplit
 
 from tallygate.core.names import KINDS, Kind
+from tallygate.core.notices import LEVELS
 from tallygate.core.plans import MAX_QUOTA, WINDOWS, Limit, OnUnavailable, Plan, Window
 from tallygate.core.routes import ALL_ALIKE, PROBLEMS_PATH, Routes, parts_of
 from tallygate.fields import NotAllowedError, Problems, Table, choice, integer, one_of, text, yes_or_no
@@ -23,6 +25,12 @@ STAGE: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 DOCS_URL: Final = re.compile(r"(https?://[A-Za-z0-9]|/)[A-Za-z0-9._~:/?&=%+-]*", re.ASCII)
 MAX_DOCS_URL_CHARS: Final = 200
+WEBHOOK: Final = re.compile(
+    r"https?://[A-Za-z0-9\[][A-Za-z0-9._~:\[\]-]*([/?][A-Za-z0-9._~:/?@!$&'()*+,;=%-]*)?", re.ASCII
+)
+MAX_WEBHOOK_CHARS: Final = 2_000
+LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
+EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", re.ASCII)
 MAX_SERVICE_CHARS: Final = 20
 MAX_STAGE_CHARS: Final = 12
 """The longest name made of both is a role's (`<service>-<stage>-ap-southeast-2-log-consumer`); IAM allows 64 there."""
@@ -73,10 +81,21 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Notices:
+    """Who is told of notices, besides whoever adds rules to their bus: a topic of SNS, addresses that are subscribed to
+    it, and a webhook."""
+
+    sns: bool = False
+    emails: tuple[str, ...] = ()
+    webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     service: Service
     plans: tuple[Plan, ...]
     routes: Routes = ALL_ALIKE
+    notices: Notices = Notices()
 
     @property
     def anonymous_plan(self) -> Plan:
@@ -100,11 +119,12 @@ def load(path: Path | str) -> Config:
         raise ConfigError([f"{file}: cannot be read: lists or tables are nested hundreds deep"]) from None
     problems = Problems(file)
     root = Table(problems, "", document)
-    root.only("service", "plans", "routes")
+    root.only("service", "plans", "routes", "notices")
     config = Config(
         _service(root.take_table("service", required=True)),
         _plans(root.take_table("plans", required=True)),
         _routes(root.take_table("routes")),
+        _notices(root.take_table("notices")),
     )
     if problems.lines:
         raise ConfigError(problems.lines)
@@ -180,7 +200,7 @@ def _plans(fields: Table) -> tuple[Plan, ...]:
 
 
 def _plan(name: str, fields: Table) -> Plan:
-    fields.only("limits", "anonymous", "on_unavailable", "burst", "shadow")
+    fields.only("limits", "anonymous", "on_unavailable", "burst", "shadow", "notify_at")
     anonymous = fields.take("anonymous", yes_or_no, False)
     kinds = ANONYMOUS_KINDS if anonymous else KEYED_KINDS
     limits: list[Limit] = []
@@ -194,7 +214,22 @@ def _plan(name: str, fields: Table) -> Plan:
         limits.append(limit)
     on_unavailable: OnUnavailable = fields.take("on_unavailable", choice(*get_args(OnUnavailable)), "allow")
     burst = fields.take("burst", integer(1, MAX_QUOTA), None) if "burst" in fields.values else None
-    return Plan(name, tuple(limits), anonymous, on_unavailable, burst, fields.take("shadow", yes_or_no, False))
+    return Plan(
+        name,
+        tuple(limits),
+        anonymous,
+        on_unavailable,
+        burst,
+        shadow=fields.take("shadow", yes_or_no, False),
+        notify_at=tuple(sorted(fields.take_list("notify_at", _level))),
+    )
+
+
+def _level(found: object) -> int:
+    """A level of notices: a count reaches the gate at marks only, and is told when it does."""
+    if type(found) is not int or found not in LEVELS:
+        raise NotAllowedError(f"a multiple of 5 from 5 to {max(LEVELS)}, or a whole number from 91 to 99")
+    return found
 
 
 def _limit(fields: Table, kinds: tuple[Kind, ...]) -> Limit:
@@ -234,6 +269,34 @@ def _routes(fields: Table) -> Routes:
     if len(units) > MAX_ROUTES:
         fields.problems.add(fields.key, f"found {len(units)} patterns, allowed are at most {MAX_ROUTES}")
     return Routes(units)
+
+
+def _notices(fields: Table) -> Notices:
+    fields.only("sns", "emails", "webhook")
+    emails = fields.take_list("emails", _email)
+    sns = fields.take("sns", yes_or_no, bool(emails))
+    if emails and not sns:
+        fields.problems.add(fields.path("sns"), "found false, allowed is true with emails, which are sent through SNS")
+    webhook = fields.take("webhook", _webhook, "") if "webhook" in fields.values else None
+    return Notices(sns, emails, webhook)
+
+
+def _email(found: object) -> str:
+    if not isinstance(found, str) or not EMAIL.fullmatch(found):
+        raise NotAllowedError("an e-mail address, like ops@example.com")
+    return found
+
+
+def _webhook(found: object) -> str:
+    """A URL that is as it will be called."""
+    if isinstance(found, str) and len(found) <= MAX_WEBHOOK_CHARS and WEBHOOK.fullmatch(found):
+        try:
+            parts = urlsplit(found)
+            if parts.hostname and parts.port != 0 and (parts.scheme == "https" or parts.hostname in LOOPBACK_HOSTS):
+                return found
+        except ValueError:  # a port that is none
+            pass
+    raise NotAllowedError("an https URL without user, password or #; http only to 127.0.0.1 in the stage local")
 
 
 def region(found: object) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tallygate.config import MAX_PLANS, MAX_ROUTES, Config, ConfigError, load
+from tallygate.config import MAX_PLANS, MAX_ROUTES, Config, ConfigError, Notices, load
 from tallygate.core.plans import MAX_QUOTA, Limit, Plan
 from tallygate.resources import Names
 
@@ -56,9 +56,10 @@ def test_the_shipped_file_is_as_the_documentation_says() -> None:
         Limit("key", 5000, "month"),
         Limit("key", 4000, "month", soft=True),
     )
-    assert plans["starter"] == Plan("starter", starter, burst=50)
+    assert plans["starter"] == Plan("starter", starter, burst=50, notify_at=(80, 100))
     pro = (Limit("key", 100_000, "day", rolling=True), Limit("key", 1_000_000, "month"))
-    assert plans["pro"] == Plan("pro", pro, burst=200)
+    assert plans["pro"] == Plan("pro", pro, burst=200, notify_at=(50, 80, 90, 100))
+    assert config.notices == Notices()
     assert not any(plan.shadow for plan in plans.values())
 
 
@@ -231,10 +232,17 @@ def test_a_wrong_setting_of_the_service(file: Path, setting: str, value: str, sa
         (
             "[plans.p]\nlimits = []\nbrust = 5",
             "plans.p.brust: unknown key, did you mean burst? "
-            "allowed are limits, anonymous, on_unavailable, burst, shadow",
+            "allowed are limits, anonymous, on_unavailable, burst, shadow, notify_at",
         ),
         ("[plans.p]\nlimits = []\nburst = 0", "plans.p.burst: found 0, allowed is a whole number from 1 to"),
         ('[plans.p]\nlimits = []\nshadow = "yes"', 'plans.p.shadow: found "yes", allowed is true or false'),
+        (
+            "[plans.p]\nlimits = []\nnotify_at = [80, 82]",
+            "plans.p.notify_at[1]: found 82, allowed is a multiple of 5 from 5 to 500, or a whole number from 91 to 99",
+        ),
+        ("[plans.p]\nlimits = []\nnotify_at = [80, true]", "plans.p.notify_at[1]: found true, allowed is a multiple"),
+        ("[plans.p]\nlimits = []\nnotify_at = [80, 80]", "plans.p.notify_at[1]: found 80, allowed is each entry once"),
+        ("[plans.p]\nlimits = []\nnotify_at = 80", "plans.p.notify_at: found 80, allowed is a list"),
         (
             '[plans.p]\nlimits = [{per = "key", quota = 5, window = "day", soft = 1}]',
             "plans.p.limits[0].soft: found 1, allowed is true or false",
@@ -267,6 +275,47 @@ def test_a_wrong_plan(file: Path, plan: str, said: str) -> None:
     assert said in problems(file, written(plans=plan))[0]
 
 
+def test_levels_of_notices_are_kept_in_rising_order(file: Path) -> None:
+    config = loaded(file, written(plans="[plans.p]\nlimits = []\nnotify_at = [100, 5, 91, 80]"))
+    assert [plan.notify_at for plan in config.plans] == [(), (5, 80, 91, 100)]
+
+
+def test_who_is_told_of_notices(file: Path) -> None:
+    assert loaded(file, written()).notices == Notices()
+    told = loaded(
+        file, written(plans='[notices]\nemails = ["ops@example.com"]\nwebhook = "https://example.com:8443/h?a=1"')
+    )
+    assert told.notices == Notices(True, ("ops@example.com",), "https://example.com:8443/h?a=1")
+    local = loaded(file, written(plans='[notices]\nsns = true\nwebhook = "http://127.0.0.1:8080/"'))
+    assert local.notices == Notices(True, (), "http://127.0.0.1:8080/")
+
+
+@pytest.mark.parametrize(
+    ("notices", "said"),
+    [
+        ("sms = true", "notices.sms: unknown key, did you mean sns? allowed are sns, emails, webhook"),
+        ('emails = ["ops"]', 'notices.emails[0]: found "ops", allowed is an e-mail address, like ops@example.com'),
+        ('emails = ["a@b.example"]\nsns = false', "notices.sns: found false, allowed is true with emails"),
+        *(
+            (f'webhook = "{url}"', f'notices.webhook: found "{url}", allowed is an https URL without user')
+            for url in (
+                "http://example.com/hook",
+                "https://user:secret@example.com/",
+                "https://example.com/#part",
+                "https://example.com:http/",
+                "https://example.com:0/",
+                "https://example.com/a b",
+                "ftp://example.com/",
+                "https://",
+                "http://127.0.0.1.example.com/",
+            )
+        ),
+    ],
+)
+def test_wrong_targets_of_notices(file: Path, notices: str, said: str) -> None:
+    assert problems(file, written(plans=f"[notices]\n{notices}"))[0].startswith(said)
+
+
 def test_there_is_an_end_to_plans(file: Path) -> None:
     plans = "".join(f"[plans.p{number}]\nlimits = []\n" for number in range(MAX_PLANS))
     assert problems(file, written(plans=plans)) == [
@@ -286,7 +335,7 @@ def test_one_plan_must_be_for_callers_without_a_key(file: Path) -> None:
 
 def test_a_table_that_is_not_ours_is_named_with_its_likely_meaning(file: Path) -> None:
     (problem,) = problems(file, written(plans="[plan.p]\nlimits = []"))
-    assert problem == "plan: unknown key, did you mean plans? allowed are service, plans, routes"
+    assert problem == "plan: unknown key, did you mean plans? allowed are service, plans, routes, notices"
 
 
 def test_every_problem_is_reported_at_once_in_a_line_each(file: Path) -> None:

@@ -144,6 +144,7 @@ def plan_of(name: str, row: Row) -> Plan:
         on_unavailable,
         _number(row, names.PLAN_BURST) if names.PLAN_BURST in row else None,
         _flag(row, names.PLAN_SHADOW),
+        tuple(int(level["N"]) for level in row[names.PLAN_NOTIFY_AT]["L"]) if names.PLAN_NOTIFY_AT in row else (),
     )
 
 
@@ -169,6 +170,7 @@ _PLAN_ATTRIBUTES: Final = frozenset(
         names.PLAN_ON_UNAVAILABLE,
         names.PLAN_BURST,
         names.PLAN_SHADOW,
+        names.PLAN_NOTIFY_AT,
     }
 )
 _LIMIT_ATTRIBUTES: Final = frozenset(

@@ -78,6 +78,7 @@ def _plan_row(plan: Plan) -> Attributes:
         names.PLAN_ON_UNAVAILABLE: {"S": plan.on_unavailable},
         **({names.PLAN_BURST: {"N": str(plan.burst)}} if plan.burst is not None else {}),
         **({names.PLAN_SHADOW: {"BOOL": True}} if plan.shadow else {}),
+        **({names.PLAN_NOTIFY_AT: {"L": [{"N": str(level)} for level in plan.notify_at]}} if plan.notify_at else {}),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from tallygate.cli.output import table
-from tallygate.core.plan_changes import Difference, PlanChange
+from tallygate.core.plan_changes import Difference, PlanChange, levels_in_words
 from tallygate.core.plans import Limit, Plan
 from tallygate.core.routes import Routes
 
@@ -61,6 +61,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "on_unavailable": plan.on_unavailable,
         "burst": plan.burst,
         "shadow": plan.shadow,
+        "notify_at": list(plan.notify_at),
     }
 
 
@@ -94,4 +95,6 @@ def _limits(plan: Plan) -> str:
         f"{limit.quota:,} per {limit.per} and {'rolling ' * limit.rolling}{limit.window}{' (warns only)' * limit.soft}"
         for limit in plan.limits
     ]
-    return ", ".join(limits + ([f"{plan.burst:,} at once"] if plan.burst is not None else []))
+    limits += [f"{plan.burst:,} at once"] if plan.burst is not None else []
+    notices = f"; notices at {levels_in_words(plan.notify_at)}" if plan.notify_at else ""
+    return ", ".join(limits) + notices

@@ -129,6 +129,13 @@ REQUEST_PREFIX: Final = "request#"
 """pk `request#<hash of who and of their token>`, sk CLAIM_SK: that a request with this token was carried out, and by
 CLAIM_BY what it made."""
 
+# --- notices that were told (tally of the administrative region) -----------------------------------------------------
+TOLD_PREFIX: Final = "told#"
+"""pk `told#2026-11`, the month in which the period of the quota began; sk
+`<identifier>#<period>#<limit>#<level>`: `key#9f2c…#day#2026-11-20#key-day#080`."""
+TOLD_NOTICE: Final = "notice"
+"""The event, as JSON; AT_MS is when it was told."""
+
 PLANS_PK: Final = "plans"
 PLANS_SK: Final = "!plans"
 """One item holds all plans: a reader has them as they were applied together, in every replica. Its sk is below those of
@@ -148,6 +155,7 @@ PLAN_ANONYMOUS: Final = "anonymous"
 PLAN_ON_UNAVAILABLE: Final = "on_unavailable"
 PLAN_BURST: Final = "burst"
 PLAN_SHADOW: Final = "shadow"
+PLAN_NOTIFY_AT: Final = "notify_at"
 LIMIT_PER: Final = "per"
 LIMIT_QUOTA: Final = "quota"
 LIMIT_WINDOW: Final = "window"

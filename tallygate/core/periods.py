@@ -84,6 +84,13 @@ def period_of(window: Window, at_ms: int) -> str:
     return f"{DAY_PERIOD}{day.month}-{day.number:02d}" if window == "day" else f"{MONTH_SK}{day.month}"
 
 
+def start_ms_of(period: str) -> int:
+    """When a period begins whose name `period_of` gave, of an hour, a day or a month."""
+    name = period.partition("#")[2]
+    days = _days(int(name[:4]), int(name[5:7]), int(name[8:10] or 1))
+    return days * DAY_MS + int(name[11:13] or 0) * HOUR_MS
+
+
 def window_bounds_ms(window: Window, at_ms: int) -> tuple[int, int]:
     """Start (inclusive) and end (exclusive), in ms, of the calendar window that contains `at_ms`."""
     if window == "month":

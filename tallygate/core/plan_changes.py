@@ -67,10 +67,16 @@ def words_of(limit: Limit) -> str:
     return f"{limit.quota:,}{', rolling' * limit.rolling}"
 
 
+def levels_in_words(levels: Iterable[int]) -> str:
+    """`80 %, 100 %`."""
+    return ", ".join(f"{level} %" for level in levels)
+
+
 _NONE: Final = Plan("", ())
 _SETTINGS: Final[Mapping[str, Callable[[Plan], str | None]]] = {
     "governs": lambda plan: "calls without a key" if plan.anonymous else None,
     "burst": lambda plan: None if plan.burst is None else f"{plan.burst:,}",
     "shadow": lambda plan: "refuses nobody" if plan.shadow else None,
     "on_unavailable": lambda plan: plan.on_unavailable,
+    "notify_at": lambda plan: levels_in_words(plan.notify_at) or None,
 }

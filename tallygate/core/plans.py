@@ -84,7 +84,8 @@ class Plan:
     others govern keys. `on_unavailable` says what happens when usage cannot be read and no recent snapshot is left.
 
     `burst` is the most units of one identifier that one container admits within a second. A plan in `shadow` is decided
-    by and logged, but refuses nobody, and its callers see nothing of it."""
+    by and logged, but refuses nobody, and its callers see nothing of it. `notify_at` are the percentages of a quota at
+    which operators are told (see `notices`), in rising order."""
 
     name: str
     limits: tuple[Limit, ...]
@@ -92,6 +93,7 @@ class Plan:
     on_unavailable: OnUnavailable = "allow"
     burst: int | None = None
     shadow: bool = False
+    notify_at: tuple[int, ...] = ()
 
     def limits_of(self, charge: Collection[Kind]) -> list[Limit]:
         """The limits of a call that is charged to `charge`, in the order of the plan. A burst is of the caller: of

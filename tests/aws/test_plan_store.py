@@ -33,6 +33,7 @@ plans = st.builds(
     on_unavailable=st.sampled_from(["allow", "deny"]),
     burst=st.none() | st.integers(1, 10**15),
     shadow=st.booleans(),
+    notify_at=st.sampled_from([(), (80,), (5, 91, 100, 150)]),
 )
 
 

@@ -59,6 +59,7 @@ def test_applied_plans_are_shown(operator: Operator) -> None:
         "on_unavailable": "allow",
         "burst": None,
         "shadow": False,
+        "notify_at": [],
     }
     assert "1,000 per key and day" in operator.run("plans", "show").stdout
     assert operator.run("plans", "show", "gone").stderr.startswith("Error: no plan gone is in force")

@@ -37,6 +37,7 @@ def test_what_else_a_plan_says_is_told() -> None:
     assert differences(PRO, replace(PRO, burst=None, shadow=True, on_unavailable="deny")) == [
         ("burst", "50", None), ("shadow", None, "refuses nobody"), ("on_unavailable", "allow", "deny"),
     ]  # fmt: skip
+    assert differences(PRO, replace(PRO, notify_at=(80, 100))) == [("notify_at", None, "80 %, 100 %")]
     assert differences(PRO, replace(PRO, anonymous=True)) == [("governs", None, "calls without a key")]
     assert differences(PRO, replace(PRO, limits=(MONTH, DAY))) == [
         ("order of limits", "key-day, key-month", "key-month, key-day")
