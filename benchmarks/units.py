@@ -86,7 +86,8 @@ class BilledTally(MemoryTally):
 
 def _item_size(key: ItemKey, item: TallyItem, update: Update) -> int:
     whole = Addition(key, update.writer, update.delta, None)
-    days = sum(3 + len(str(units)) // 2 + 2 for units in item.days.values())
+    by_day = (*item.days.values(), *item.free_days.values(), *item.denied_days.values())
+    days = sum(3 + len(str(count)) // 2 + 2 for count in by_day)
     marks = sum(1 + len(writer) + 24 for writer in item.watermarks)
     counts = sum(len(name) + 6 for name in counts_of(whole))
     return len(key.pk.encode()) + len(key.sk) + 4 + days + marks + counts + 2 * 12 + 40  # flush, ttl, rank and top

@@ -37,17 +37,17 @@ def number(row: Row, name: str) -> int:
     return int(attribute["N"]) if attribute else 0
 
 
-def day_name(day: int) -> str:
-    """The attribute of a day of the month: `d07`."""
-    return f"{names.DAY_PREFIX}{day:02d}"
+def by_day(prefix: str, days: Mapping[int, int]) -> dict[str, int]:
+    """Counts by day of the month as attributes: `d07`, `u07`, `x07`. A day with nothing has none."""
+    return {f"{prefix}{day:02d}": count for day, count in days.items() if count}
 
 
-def days_of(row: Row) -> dict[int, int]:
-    """Units charged by day of the month, of a tally item or a gate row."""
+def days_of(row: Row, prefix: str) -> dict[int, int]:
+    """Counts by day of the month, of the attributes with `prefix`."""
     return {
         int(name[1:]): int(attribute["N"])
         for name, attribute in row.items()
-        if len(name) == 3 and name[0] == names.DAY_PREFIX and name[1:].isdigit()
+        if len(name) == 3 and name[0] == prefix and name[1:].isdigit()
     }
 
 
@@ -57,7 +57,7 @@ def tally_item(row: Row) -> TallyItem:
         units=number(row, names.UNITS),
         charged=number(row, names.CHARGED),
         denied=number(row, names.DENIED),
-        days=days_of(row),
+        days=days_of(row, names.DAY_PREFIX),
         watermarks={
             name[1:]: int.from_bytes(attribute["B"], "big")
             for name, attribute in row.items()
@@ -70,6 +70,8 @@ def tally_item(row: Row) -> TallyItem:
             for name, attribute in row.items()
             if name[0] == names.SHARE_PREFIX and "." in name
         },
+        free_days=days_of(row, names.FREE_DAY_PREFIX),
+        denied_days=days_of(row, names.DENIED_DAY_PREFIX),
     )
 
 
@@ -77,7 +79,8 @@ def counts_of(addition: Update | Addition) -> dict[str, int]:
     """What an update adds, by attribute; nothing that is 0 but the units, so that there is always something to add."""
     delta = addition.delta
     counts = {names.UNITS: delta.units, names.CHARGED: delta.charged, names.DENIED: delta.denied}
-    counts |= {day_name(day): charged for day, charged in delta.days.items()}
+    counts |= by_day(names.DAY_PREFIX, delta.days)
+    counts |= by_day(names.FREE_DAY_PREFIX, delta.free_days) | by_day(names.DENIED_DAY_PREFIX, delta.denied_days)
     if addition.shared:
         counts[names.SHARE_PREFIX + addition.writer] = delta.units
     return {name: count for name, count in counts.items() if count or name == names.UNITS}
@@ -107,7 +110,7 @@ def gate_row(publication: Publication) -> Attributes:
         names.LAG_MS: publication.lag_ms,
         names.EXPIRES: publication.expires_seconds,
     }
-    numbers |= {day_name(day): charged for day, charged in item.days.items() if charged}
+    numbers |= by_day(names.DAY_PREFIX, item.days)
     row: Attributes = {name: {"N": str(value)} for name, value in numbers.items()}
     row[names.PK] = {"S": publication.pk}
     row[names.SK] = {"S": f"{publication.period}#{publication.home}"}

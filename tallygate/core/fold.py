@@ -119,9 +119,12 @@ def _add(item: ItemFold, sequence: int, units: int, charged: bool, denied: int, 
     delta = item.contributions[-1].delta
     if denied:
         delta.denied += denied
+        if day is not None:
+            delta.denied_days[day] = delta.denied_days.get(day, 0) + denied
         return
     delta.units += units
     if charged:
         delta.charged += units
-        if day is not None:
-            delta.days[day] = delta.days.get(day, 0) + units
+    if day is not None:
+        days = delta.days if charged else delta.free_days
+        days[day] = days.get(day, 0) + units

@@ -23,13 +23,16 @@ class ItemKey(NamedTuple):
 
 @dataclass(slots=True)
 class Delta:
-    """What one or more records add to an item: units of admitted calls, units charged to the identifier (in all and
-    by day of the month), refused calls, and what was offered for the rate (units, and one for each refused call)."""
+    """What one or more records add to an item: units of admitted calls, units charged to the identifier, refused
+    calls, and what was offered for the rate (units, and one for each refused call). By day of the month: `days` of
+    units charged, `free_days` of units admitted but not charged, `denied_days` of refused calls."""
 
     units: int = 0
     charged: int = 0
     denied: int = 0
     days: dict[int, int] = field(default_factory=dict)
+    free_days: dict[int, int] = field(default_factory=dict)
+    denied_days: dict[int, int] = field(default_factory=dict)
 
     @property
     def offered(self) -> int:
@@ -39,15 +42,20 @@ class Delta:
         self.units += other.units
         self.charged += other.charged
         self.denied += other.denied
-        for day, charged in other.days.items():
-            self.days[day] = self.days.get(day, 0) + charged
+        for days, more in (
+            (self.days, other.days),
+            (self.free_days, other.free_days),
+            (self.denied_days, other.denied_days),
+        ):
+            for day, count in more.items():
+                days[day] = days.get(day, 0) + count
 
 
 @dataclass(frozen=True, slots=True)
 class TallyItem:
     """An item of the tally. `watermarks` maps a writer to the highest sequence number applied; `last_flush_ms` is the
     arrival time of the newest record applied, from whichever writer; `epoch` grows only with a repair; `shares` is
-    what each writer counted, kept for named counters."""
+    what each writer counted, kept for named counters. Days are those of Delta, of the month of the item."""
 
     units: int = 0
     charged: int = 0
@@ -57,6 +65,8 @@ class TallyItem:
     last_flush_ms: int | None = None
     epoch: int = 0
     shares: Mapping[str, int] = field(default_factory=dict)
+    free_days: Mapping[int, int] = field(default_factory=dict)
+    denied_days: Mapping[int, int] = field(default_factory=dict)
 
     def charged_in(self, policies: Iterable[Policy], day: int) -> dict[Policy, int]:
         """Units charged in the window of each of `policies`, of which an item of a month knows days and the month, and
@@ -173,23 +183,30 @@ def added_to(before: TallyItem, addition: Addition) -> TallyItem:
 def _sum(
     before: TallyItem, added: Update | Addition, watermarks: Mapping[str, int], last_flush_ms: int | None
 ) -> TallyItem:
-    delta, days, shares = added.delta, before.days, before.shares
-    if delta.days:
-        days = dict(days)
-        for day, charged in delta.days.items():
-            days[day] = days.get(day, 0) + charged
+    delta, shares = added.delta, before.shares
     if added.shared:
         shares = {**shares, added.writer: shares.get(added.writer, 0) + delta.units}
     return TallyItem(
         before.units + delta.units,
         before.charged + delta.charged,
         before.denied + delta.denied,
-        days,
+        _with(before.days, delta.days),
         watermarks,
         last_flush_ms,
         before.epoch,
         shares,
+        _with(before.free_days, delta.free_days),
+        _with(before.denied_days, delta.denied_days),
     )
+
+
+def _with(days: Mapping[int, int], more: Mapping[int, int]) -> Mapping[int, int]:
+    if not more:
+        return days
+    days = dict(days)
+    for day, count in more.items():
+        days[day] = days.get(day, 0) + count
+    return days
 
 
 def claimed(stored: Claim | None, claim: Claim) -> Claimed:

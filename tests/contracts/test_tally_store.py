@@ -22,10 +22,12 @@ def test_the_first_update_finds_nothing(tally: TallyStore) -> None:
 
 
 def test_an_update_adds_to_what_is_there(tally: TallyStore) -> None:
-    tally.add(_update(3, 9, Delta(2, 1, 3, {7: 1})))
-    written = tally.add(_update(10, 12, Delta(5, 4, 1, {7: 1, 30: 3})))
-    assert written.before == TallyItem(2, 1, 3, {7: 1}, {"0.1": HUGE + 9}, 5_009)
-    assert tally.add(_update(13, 14)).before == TallyItem(7, 5, 4, {7: 2, 30: 3}, {"0.1": HUGE + 12}, 5_012)
+    tally.add(_update(3, 9, Delta(2, 1, 3, {7: 1}, {7: 1}, {7: 3})))
+    written = tally.add(_update(10, 12, Delta(5, 4, 1, {7: 1, 30: 3}, {8: 1}, {7: 1})))
+    assert written.before == TallyItem(2, 1, 3, {7: 1}, {"0.1": HUGE + 9}, 5_009, free_days={7: 1}, denied_days={7: 3})
+    assert tally.add(_update(13, 14)).before == TallyItem(
+        7, 5, 4, {7: 2, 30: 3}, {"0.1": HUGE + 12}, 5_012, free_days={7: 1, 8: 1}, denied_days={7: 4}
+    )
 
 
 @pytest.mark.parametrize("first", [3, 8, 9])
@@ -107,7 +109,7 @@ DAY_MS = 86_400_000
 OTHER = ItemKey("ref#shop.example", "month#2026-11")
 COUNTER = ItemKey("ctr#9f2c#sold", "epoch#00000000")
 ADDITIONS = [
-    Addition(KEY, "0.1", Delta(2, 1, 0, {7: 1}), 2_000_000_000),
+    Addition(KEY, "0.1", Delta(2, 1, 0, {7: 1}, {7: 1}), 2_000_000_000),
     Addition(OTHER, "0.1", Delta(2), 2_000_000_000),
     Addition(COUNTER, "0.1", Delta(5), None, shared=True),
 ]
@@ -124,7 +126,7 @@ def _units(tally: TallyStore) -> list[int]:
 def test_a_claimed_line_adds_to_all_its_items_beside_what_is_there(tally: TallyStore) -> None:
     tally.add(_update(3, 9))
     assert tally.add_once(_claim("a"), ADDITIONS) == "added"
-    assert tally.get(KEY) == TallyItem(4, 2, 0, {7: 2}, {"0.1": HUGE + 9}, 5_009)
+    assert tally.get(KEY) == TallyItem(4, 2, 0, {7: 2}, {"0.1": HUGE + 9}, 5_009, free_days={7: 1})
     assert tally.get(OTHER) == TallyItem(units=2)
     assert tally.get(COUNTER) == TallyItem(units=5, shares={"0.1": 5})
 

@@ -84,19 +84,34 @@ def test_each_call_counts_for_each_of_its_identifiers_and_its_region(given_calls
     assert units["key#9f2c"] == sum(line.units for line in given_calls)
 
 
-def test_days_hold_what_was_charged_and_the_month_turns_at_midnight() -> None:
-    def call(at_ms: int, charge: tuple[str, ...]) -> UsageLine:
-        return UsageLine("q", at_ms, "us-east-1", "us-east-1", "192.0.2.1", None, "9f2c", 2, 200, charge)  # type: ignore[arg-type]
+def test_days_tell_charged_free_and_refused_apart_and_the_month_turns_at_midnight() -> None:
+    def call(at_ms: int, charge: tuple[str, ...], verdict: str | None = None) -> UsageLine:
+        units = 0 if verdict else 2
+        return UsageLine(
+            "q",
+            at_ms,
+            "us-east-1",
+            "us-east-1",
+            "192.0.2.1",
+            None,
+            "9f2c",
+            units,
+            200,
+            charge,
+            verdict=verdict,  # type: ignore[arg-type]
+        )
 
     fold = Fold()
     last_ms = NOVEMBER_30_MS + DAY_MS - 1
-    fold.add(1, 0, [call(last_ms, ("key",)), call(last_ms + 1, ("key",)), call(last_ms, ("ip",))], 100)
+    calls = [call(last_ms, ("key",)), call(last_ms + 1, ("key",)), call(last_ms, ("ip",)), call(last_ms, ("ip",))]
+    fold.add(1, 0, [*calls, *(call(last_ms + 1, ("key",), "quota") for _ in range(3))], 100)
     sums = _sums(fold)
-    assert sums[ItemKey("key#9f2c", "month#2026-11")] == Delta(4, 2, 0, {30: 2})
-    assert sums[ItemKey("key#9f2c", "month#2026-12")] == Delta(2, 2, 0, {1: 2})
-    assert sums[ItemKey("ip#192.0.2.1", "month#2026-11")] == Delta(4, 2, 0, {30: 2})
-    assert sums[ItemKey("all#us-east-1", "hour#2026-11-30T23")] == Delta(4, 4, 0, {})
-    assert sums[ItemKey("all#us-east-1", "hour#2026-12-01T00")] == Delta(2, 2, 0, {})
+    assert sums[ItemKey("key#9f2c", "month#2026-11")] == Delta(6, 2, 0, {30: 2}, {30: 4})
+    assert sums[ItemKey("key#9f2c", "month#2026-12")] == Delta(2, 2, 3, {1: 2}, {}, {1: 3})
+    assert sums[ItemKey("ip#192.0.2.1", "month#2026-11")] == Delta(6, 4, 0, {30: 4}, {30: 2})
+    assert sums[ItemKey("ip#192.0.2.1", "month#2026-12")] == Delta(2, 0, 3, {}, {1: 2}, {1: 3})
+    assert sums[ItemKey("all#us-east-1", "hour#2026-11-30T23")] == Delta(6, 6, 0)
+    assert sums[ItemKey("all#us-east-1", "hour#2026-12-01T00")] == Delta(2, 2, 3)
     kept = {key.sk: item.expires_seconds for key, item in fold.items.items()}
     assert kept["month#2026-11"] == (NOVEMBER_30_MS + DAY_MS) // 1000 + 100
 
@@ -134,7 +149,7 @@ def test_who_has_a_limit_by_the_hour_has_an_item_for_each_hour_of_what_was_charg
     items = {key.sk: fold.items[key] for key in fold.items if key.pk == "key#9f2c"}
     sums = {key.sk: delta for key, delta in _sums(fold).items() if key.pk == "key#9f2c"}
     assert sums == {
-        "month#2026-11": Delta(6, 4, 1, {30: 4}),
+        "month#2026-11": Delta(6, 4, 1, {30: 4}, {30: 2}, {30: 1}),
         "hour#2026-11-30T00": Delta(2, 2, 1, {}),
         "hour#2026-11-30T01": Delta(2, 2, 0, {}),
     }

@@ -91,8 +91,9 @@ def expected_counts(world: World, home: str) -> Counts:
                     continue
                 charged = line.units if kind in line.charge else 0
                 fields = {"n": line.units, "c": charged, "x": int(refused)}
-                if charged:
-                    fields[f"d{at.day:02d}"] = charged
+                for letter, count in (("d", charged), ("u", line.units - charged), ("x", int(refused))):
+                    if count:
+                        fields[f"{letter}{at.day:02d}"] = count
                 add(f"{kind}#{value}", f"month#{at:%Y-%m}", fields)
                 if kind in line.charge and any(policy.startswith("hour") for policy in caps_of(kind, value)):
                     fields = {"n": line.units, "c": charged, "x": int(refused)}
@@ -107,7 +108,9 @@ def _tally(home: Home, expected: Counts) -> Iterator[str]:
     counted: Counts = {}
     for key, item in home.tally.items.items():
         fields = {"n": item.units, "c": item.charged, "x": item.denied}
-        counted[key.pk, key.sk] = fields | {f"d{day:02d}": units for day, units in item.days.items()}
+        for letter, days in (("d", item.days), ("u", item.free_days), ("x", item.denied_days)):
+            fields |= {f"{letter}{day:02d}": count for day, count in days.items()}
+        counted[key.pk, key.sk] = fields
     for place in sorted(expected.keys() | counted.keys()):
         if expected.get(place) != counted.get(place):
             yield f"{home.name} tally {' '.join(place)}: {counted.get(place)} should be {expected.get(place)}"
