@@ -11,6 +11,7 @@ from tallygate.aws.usage_reader import Usage, UsageReader
 from tallygate.cli.identifiers import normal_value
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.target import Target, target_options
+from tallygate.cli.usage_export import export
 from tallygate.core.names import KINDS, Kind
 from tallygate.core.periods import day_of
 from tallygate.core.tally import TallyItem
@@ -99,6 +100,9 @@ def top(target: Target, kind: Kind, month: str, limit: int, as_json: bool) -> No
     for row in found:
         rows.add_row(row.value, *_numbers(row))
     console().print(rows if found else f"No {kind} was counted eight times in {month}.")
+
+
+usage.add_command(export)
 
 
 def _numbers(counts: Usage | TallyItem) -> tuple[str, str, str]:
