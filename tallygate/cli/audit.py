@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tallygate.aws.audit_trail import AuditTrail
+from tallygate.cli import suggestions
 from tallygate.cli.identifiers import key_id_of
 from tallygate.cli.options import duration_ms, taken
 from tallygate.cli.output import console, json_option, print_json, table
@@ -44,7 +45,9 @@ def audit() -> None:
     show_default=True,
     help="A day or time in UTC, like 2026-11-20, or how long ago, like 24h or 30d.",
 )
-@click.option("--key", "key", help="Changes of this key only, given as its id or secret.")
+@click.option(
+    "--key", "key", shell_complete=suggestions.keys, help="Changes of this key only, given as its id or secret."
+)
 @json_option
 @target_options
 def list_entries(target: Target, since: tuple[int | None, int], key: str | None, as_json: bool) -> None:

@@ -1,9 +1,17 @@
 """What goes wrong, in one line that says what to do next."""
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import click
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL"
 
 
 class Failure(click.ClickException):
@@ -26,23 +34,70 @@ def one_line_failures() -> Iterator[None]:
         raise Failure(f"{error}: `aws configure list-profiles` names those there are") from error
     except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.NoRegionError) as error:
         raise Failure(f"{error}: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give --profile") from error
+    except (aws.SSOError, aws.TokenRetrievalError) as error:
+        raise Failure(
+            f"{_line(error)} — sign in again: `aws sso login`, with --profile if you gave one here"
+        ) from error
+    except (aws.CredentialRetrievalError, aws.LoginError) as error:
+        raise Failure(f"{_line(error)} — `aws sts get-caller-identity` shows whether these credentials work") from error
     except aws.ClientError as error:
         raise Failure(_refused(error)) from error
+    except (aws.ConnectionError, aws.HTTPClientError) as error:
+        raise Failure(f"{_line(error)} — {_unreached()}") from error
     except BrokenPipeError:
         raise  # whoever read our output has seen enough; click knows
     except (aws.BotoCoreError, OSError) as error:
-        raise Failure(str(error) or type(error).__name__) from error
+        raise Failure(_line(error)) from error
 
 
-def _refused(error: Exception) -> str:
-    response = getattr(error, "response", {})
-    code = response.get("Error", {}).get("Code", "")
-    message = response.get("Error", {}).get("Message", str(error))
-    hints = {
-        "ResourceNotFoundException": "is the stage deployed in this account and region? --stage, --profile, --region",
-        "AccessDeniedException": "these credentials may not do that; give others with --profile",
-        "UnrecognizedClientException": "these credentials are not of this account or endpoint",
-        "ExpiredTokenException": "sign in again: `aws sso login`, or new credentials",
-        "InvalidSignatureException": "the secret of these credentials is wrong",
-    }
-    return f"AWS refused ({code}): {message}" + (f" — {hints[code]}" if code in hints else "")
+_SIGN_IN: Final = "sign in again: `aws sso login`, or new credentials"
+_NOT_THERE: Final = (
+    "is the stage deployed in this account and region? --stage, --profile and --region choose; `cdk deploy` deploys"
+)
+_LATER: Final = "too much is asked of it at the moment; try again in a minute"
+_HINTS: Final = {
+    "ResourceNotFoundException": _NOT_THERE,
+    "AWS.SimpleQueueService.NonExistentQueue": _NOT_THERE,
+    "QueueDoesNotExist": _NOT_THERE,
+    "UnrecognizedClientException": "these credentials are not of this account or endpoint",
+    "InvalidClientTokenId": "these credentials are not of this account or endpoint",
+    "ExpiredTokenException": _SIGN_IN,
+    "ExpiredToken": _SIGN_IN,
+    "RequestExpired": f"{_SIGN_IN}; or this machine's clock is wrong",
+    "InvalidSignatureException": "the secret of these credentials is wrong, or this machine's clock",
+    "SignatureDoesNotMatch": "the secret of these credentials is wrong, or this machine's clock",
+    "ProvisionedThroughputExceededException": _LATER,
+    "ThrottlingException": _LATER,
+    "Throttling": _LATER,
+    "RequestLimitExceeded": _LATER,
+    "RequestThrottled": _LATER,
+    "TransactionInProgressException": _LATER,
+    "InternalServerError": _LATER,
+    "ServiceUnavailable": _LATER,
+}
+_DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
+_ACTION: Final = re.compile(r"perform: ([a-z0-9-]+:[A-Za-z]+)")
+
+
+def _refused(error: "ClientError") -> str:
+    code = error.response.get("Error", {}).get("Code", "")
+    message = " ".join(error.response.get("Error", {}).get("Message", str(error)).split())
+    if code in _DENIED:
+        named = _ACTION.search(message)
+        action = named[1] if named else error.operation_name
+        return f"AWS refused ({code}): {message} — these credentials may not {action}; give others with --profile"
+    return f"AWS refused ({code}): {message}" + (f" — {_HINTS[code]}" if code in _HINTS else "")
+
+
+def _unreached() -> str:
+    endpoint = os.environ.get(ENDPOINT_VARIABLE)
+    if endpoint is not None:
+        return (
+            f"{ENDPOINT_VARIABLE} is {endpoint}: does it run? `unset {ENDPOINT_VARIABLE}` for AWS, or the local world"
+        )
+    return "is there a network, and are the regions of the configuration right (--region, service.homes)?"
+
+
+def _line(error: Exception) -> str:
+    """The message on one line; without one, what kind of error it is."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -4,6 +4,7 @@ import time
 
 import click
 
+from tallygate.cli import suggestions
 from tallygate.cli.failures import Failure
 from tallygate.cli.identifiers import key_id_of
 from tallygate.cli.options import taken
@@ -16,7 +17,7 @@ from tallygate.core.plans import Limit
 
 
 @click.command("override")
-@click.argument("key")
+@click.argument("key", shell_complete=suggestions.keys)
 @click.option(
     "--limit",
     "limits",

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from tallygate.aws.key_store import InvalidCursorError, KeyStore
+from tallygate.cli import suggestions
 from tallygate.cli.failures import Failure
 from tallygate.cli.identifiers import key_id_of
 from tallygate.cli.key_import import import_keys
@@ -33,7 +34,7 @@ from tallygate.core.lines import format_timestamp
 NEVER: Final = "never"
 WITHIN: Final = "Every region knows within 30 seconds."
 
-key_argument = click.argument("key")
+key_argument = click.argument("key", shell_complete=suggestions.keys)
 
 
 @contextmanager
@@ -59,7 +60,12 @@ def keys() -> None:
 
 @keys.command()
 @owner_option
-@click.option("--plan", required=True, help="Plan that the key is held to, one of `tallygate plans show`.")
+@click.option(
+    "--plan",
+    required=True,
+    shell_complete=suggestions.plans,
+    help="Plan that the key is held to, one of `tallygate plans show`.",
+)
 @note_option
 @expires_option
 @referers_option
@@ -84,8 +90,8 @@ def create(target: Target, as_json: bool, **fields: Any) -> None:
 
 
 @keys.command("list")
-@click.option("--owner", callback=taken(owner_of), help="Keys of this owner only.")
-@click.option("--plan", help="Keys on this plan only.")
+@click.option("--owner", callback=taken(owner_of), shell_complete=suggestions.owners, help="Keys of this owner only.")
+@click.option("--plan", shell_complete=suggestions.plans, help="Keys on this plan only.")
 @click.option("--status", type=click.Choice(KEY_STATES), help="Keys in this state only.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many.")
 @click.option("--cursor", help="Where the page before ended, as it was printed.")
@@ -204,7 +210,7 @@ def revoke(target: Target, key: str, as_json: bool) -> None:
 
 @keys.command("set-plan")
 @key_argument
-@click.argument("plan")
+@click.argument("plan", shell_complete=suggestions.plans)
 @json_option
 @target_options
 def set_plan(target: Target, key: str, plan: str, as_json: bool) -> None:

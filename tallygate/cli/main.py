@@ -1,7 +1,6 @@
 """The group of all subcommands."""
 
-import signal
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -9,6 +8,7 @@ from tallygate.cli.addresses import addresses
 from tallygate.cli.audit import audit
 from tallygate.cli.completion import completion
 from tallygate.cli.demo import demo
+from tallygate.cli.exit_codes import EXIT_CODES, INTERRUPTED
 from tallygate.cli.failures import one_line_failures
 from tallygate.cli.keys import keys
 from tallygate.cli.plans import plans
@@ -18,6 +18,15 @@ from tallygate.cli.simulate import simulate
 from tallygate.cli.usage import usage
 from tallygate.cli.world import down, endpoints, up
 
+SECTIONS: Final[tuple[tuple[str, tuple[click.Command, ...]], ...]] = (
+    ("The service on this machine", (demo, up, down, endpoints)),
+    ("What is used", (usage, quota)),
+    ("Who may call, and how much", (keys, addresses, plans, audit)),
+    ("What goes wrong, and what would be", (rejects, simulate)),
+    ("Your shell", (completion,)),
+)
+"""Every command, by what it is for."""
+
 
 class Tallygate(click.Group):
     """Subcommands in the order in which they are met, failures in one line."""
@@ -25,19 +34,30 @@ class Tallygate(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        widest = max(map(len, self.commands))
+        for heading, commands in SECTIONS:
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [
+                        (f"{command.name or '':<{widest}}", command.get_short_help_str(formatter.width))
+                        for command in commands
+                    ]
+                )
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with one_line_failures():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise SystemExit(128 + signal.SIGINT) from None
+            raise SystemExit(INTERRUPTED) from None
 
 
 @click.group(
     "tallygate",
     cls=Tallygate,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="""
+    epilog=f"""
 \b
 Examples:
   tallygate demo                              three regions on this machine, and every count checked
@@ -48,9 +68,9 @@ Examples:
   tallygate quota reset key 0123456789abcdef  what that key used is forgiven, and stays counted
 
 \b
-Exit codes: 0 done, 1 failed or not as it should be, 2 not understood, 130 and 143 interrupted.
+Exit codes: {", ".join(f"{code} {short}" for code, short, _ in EXIT_CODES)}.
 TALLYGATE_WORLD: where the world on this machine keeps its state, to have a second one.
-Completion: tallygate completion --help
+docs/commands.md has every command with its options.
 """,
 )
 @click.version_option(package_name="tallygate", prog_name="tallygate", message="%(prog)s %(version)s")
@@ -61,5 +81,6 @@ def main() -> None:
     """
 
 
-for command in (demo, up, down, endpoints, usage, quota, keys, addresses, plans, audit, rejects, simulate, completion):
-    main.add_command(command)
+for _, commands in SECTIONS:
+    for command in commands:
+        main.add_command(command)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from tallygate.cli import suggestions
 from tallygate.core.key_fields import (
     FieldError,
     addresses_of,
@@ -54,7 +55,13 @@ def not_passed(expires_ms: int | None, now_ms: int) -> int | None:
         raise click.BadParameter(error.said, param_hint="'--expires'") from None
 
 
-owner_option = click.option("--owner", callback=taken(owner_of), required=True, help="Whose key it is: any name.")
+owner_option = click.option(
+    "--owner",
+    callback=taken(owner_of),
+    required=True,
+    shell_complete=suggestions.owners,
+    help="Whose key it is: any name.",
+)
 note_option = click.option("--note", callback=taken(note_of), help="A word about it, for those who list keys.")
 expires_option = click.option(
     "--expires",

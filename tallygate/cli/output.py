@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 
 
 class NewFile(click.Path):

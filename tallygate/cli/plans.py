@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from tallygate.aws.plan_store import PlanStore
+from tallygate.cli import suggestions
 from tallygate.cli.failures import Failure
 from tallygate.cli.intended_plans import Intended
 from tallygate.cli.output import console, json_option, print_json
@@ -55,7 +56,9 @@ def check(target: Target, offline: bool, as_json: bool) -> None:
 
 @plans.command()
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nobody is asked anyway.")
-@click.option("--move-to", metavar="PLAN", help="Put the keys of plans that go on PLAN first.")
+@click.option(
+    "--move-to", metavar="PLAN", shell_complete=suggestions.plans, help="Put the keys of plans that go on PLAN first."
+)
 @click.option(
     "--no-wait",
     is_flag=True,
@@ -106,7 +109,7 @@ def apply(
 
 
 @plans.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=suggestions.plans)
 @json_option
 @target_options
 def show(target: Target, name: str | None, as_json: bool) -> None:

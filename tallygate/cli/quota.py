@@ -7,11 +7,12 @@ from typing import Any, Final
 import click
 
 from tallygate.aws.quota_store import BusyError, Change
+from tallygate.cli import suggestions
 from tallygate.cli.failures import Failure
 from tallygate.cli.held_quota import HeldQuota
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.target import Target, target_options
-from tallygate.cli.usage import kind_argument
+from tallygate.cli.usage import kind_argument, value_argument
 from tallygate.core.adjustments import (
     MAX_ID_CHARS,
     MAX_TOP_UPS,
@@ -31,7 +32,12 @@ window_option = click.option(
 )
 
 
-plan_option = click.option("--plan", "plan_name", help="Of an owner whose keys are on several plans, the one to go by.")
+plan_option = click.option(
+    "--plan",
+    "plan_name",
+    shell_complete=suggestions.plans,
+    help="Of an owner whose keys are on several plans, the one to go by.",
+)
 
 
 @click.group()
@@ -41,7 +47,7 @@ def quota() -> None:
 
 @quota.command()
 @kind_argument
-@click.argument("value")
+@value_argument
 @plan_option
 @json_option
 @target_options
@@ -60,7 +66,7 @@ def show(target: Target, kind: Kind, value: str, plan_name: str | None, as_json:
 
 @quota.command()
 @kind_argument
-@click.argument("value")
+@value_argument
 @window_option
 @plan_option
 @json_option
@@ -88,7 +94,7 @@ def reset(target: Target, kind: Kind, value: str, window: Window | None, plan_na
 
 @quota.command("top-up")
 @kind_argument
-@click.argument("value")
+@value_argument
 @click.argument("units", type=click.IntRange(1, MAX_UNITS))
 @click.option(
     "--id",

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from tallygate.access_log.json_lines import FIELDS, Field, JsonLines
 from tallygate.access_log.order import WINDOW_MS, InOrder
 from tallygate.access_log.reading import STANDARD_INPUT, LogFile
+from tallygate.cli import suggestions
 from tallygate.cli.failures import Failure
 from tallygate.cli.output import NewFile, console, json_option, print_json
 from tallygate.cli.signals import ended_by_signals
@@ -54,7 +55,14 @@ def _fields(_context: click.Context, _option: click.Parameter, texts: tuple[str,
 
 @click.command(short_help="Hold an access log to a plan.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--plan", "names", multiple=True, metavar="NAME", help="A plan of the configuration; several to compare.")
+@click.option(
+    "--plan",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=suggestions.plans,
+    help="A plan of the configuration; several to compare.",
+)
 @click.option(
     "--quota",
     "limits",

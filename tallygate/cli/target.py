@@ -11,7 +11,8 @@ from click.core import ParameterSource
 
 from tallygate.aws.audit_log import AuditLog
 from tallygate.aws.key_admin import key_admin
-from tallygate.cli.failures import Failure
+from tallygate.cli import suggestions
+from tallygate.cli.failures import ENDPOINT_VARIABLE, Failure
 from tallygate.cli.world import attach
 from tallygate.config import Config, load
 from tallygate.core.key_admin import KeyAdmin
@@ -21,8 +22,8 @@ from tallygate.resources import Names
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+TARGET_OPTIONS: Final = ("stage", "profile", "region", "config")
 Command = TypeVar("Command", bound=Callable[..., Any])
-ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,15 @@ def target_options(command: Command) -> Command:
             show_default=True,
             help="Configuration of the service: its regions and homes, and the plans to apply.",
         ),
-        click.option("--region", help="One region only: a home for usage, a replica of the gate for keys and plans."),
+        click.option(
+            "--region",
+            shell_complete=suggestions.regions,
+            help="One region only: a home for usage, a replica of the gate for keys and plans.",
+        ),
         click.option("--profile", help="Profile of the AWS configuration."),
         click.option(
             "--stage",
+            shell_complete=suggestions.stages,
             envvar="TALLYGATE_STAGE",
             default=LOCAL_STAGE,
             show_default=True,

@@ -8,6 +8,7 @@ import click
 
 from tallygate.aws.key_store import KeyStore
 from tallygate.aws.usage_reader import Usage, UsageReader
+from tallygate.cli import suggestions
 from tallygate.cli.identifiers import normal_value
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.target import Target, target_options
@@ -19,6 +20,7 @@ from tallygate.core.tally import TallyItem
 _MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 kind_argument = click.argument("kind", type=click.Choice(KINDS))
+value_argument = click.argument("value", shell_complete=suggestions.values)
 
 
 def month_of(_context: click.Context, _option: click.Parameter, value: str | None) -> str:
@@ -40,7 +42,7 @@ def usage() -> None:
 
 @usage.command()
 @kind_argument
-@click.argument("value")
+@value_argument
 @month_option
 @json_option
 @target_options

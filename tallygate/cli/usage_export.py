@@ -11,6 +11,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tallygate.aws.export_reader import ExportReader, Step, Wanted
+from tallygate.cli import suggestions
 from tallygate.cli.export_file import STANDARD_OUTPUT, Destination, destination
 from tallygate.cli.export_formats import FORMATS, Format, writer
 from tallygate.cli.failures import Failure
@@ -51,7 +52,12 @@ OWNED_KINDS: Final = frozenset({"key", "owner"})
     type=click.Choice(EXPORT_KINDS),
     help="Identifiers of this kind only; `all` are the totals of regions. Repeat for more.  [default: every kind]",
 )
-@click.option("--owner", callback=taken(owner_of), help="The keys of this owner only, and their own count.")
+@click.option(
+    "--owner",
+    callback=taken(owner_of),
+    shell_complete=suggestions.owners,
+    help="The keys of this owner only, and their own count.",
+)
 @click.option(
     "--format", "format", required=True, type=click.Choice(FORMATS), help="`json` is an object for each line."
 )

@@ -66,7 +66,8 @@ def start(config_path: Path, port: int | None, phases: Phases, *, detached: bool
 @click.command(short_help="Start the regions on this machine.")
 @port_option
 @config_option
-def up(port: int | None, config_path: Path) -> None:
+@json_option
+def up(port: int | None, config_path: Path, as_json: bool) -> None:
     """Start the regions of tallygate.toml on this machine and leave them running.
 
     Everything is on 127.0.0.1; `tallygate down` ends it. Working copies and logs are in .tallygate/.
@@ -76,7 +77,7 @@ def up(port: int | None, config_path: Path) -> None:
       tallygate up
       curl -i "$(tallygate endpoints --json | jq -r '.regions["eu-west-1"]')/v1/whoami"
     """
-    out = console()
+    out = console(stderr=as_json)
     begun = time.monotonic()
     phases = Phases(out)
     with ended_by_signals():
@@ -85,20 +86,33 @@ def up(port: int | None, config_path: Path) -> None:
         finally:
             phases.stop()
     out.print(f"Ready after {time.monotonic() - begun:.1f} s: process {world.pid}, log in {world.log_path}")
+    if as_json:
+        print_json(document(world))
+        return
     show_world(world, out)
     out.print("\n`tallygate down` ends it.")
 
 
 @click.command(short_help="End them.")
-def down() -> None:
-    """End what `tallygate up` or a demo that was killed left running. No harm when there is nothing."""
+@json_option
+def down(as_json: bool) -> None:
+    """End what `tallygate up` or a demo that was killed left running. No harm when there is nothing.
+
+    \b
+    Example:
+      tallygate down
+    """
     try:
         world = World.attach(world_directory())
     except WorldError as error:
-        click.echo(f"Nothing to end: {error}")
-        return
-    world.stop()
-    click.echo(f"Ended the world on port {world.port}.")
+        said, port = f"Nothing to end: {error}", None
+    else:
+        world.stop()
+        said, port = f"Ended the world on port {world.port}.", world.port
+    if as_json:
+        print_json({"ended": port is not None, "port": port})
+    else:
+        click.echo(said)
 
 
 @click.command(short_help="Show their URLs and the demo keys.")

@@ -4,12 +4,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from docs.commands import PAGE, page
 from tallygate.cli import main
+from tallygate.cli.main import SECTIONS
+
+ROOT = Path(__file__).parents[2]
 
 
 def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -39,25 +44,38 @@ def test_a_command_has_help_and_so_has_each_of_its_options(path: tuple[str, ...]
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
 def test_a_command_shows_how_it_is_used(path: tuple[str, ...]) -> None:
-    if path == ("down",):
-        return  # it takes nothing
     assert f"tallygate {' '.join(path)}" in (LEAVES[path].help or "")
 
 
-def test_what_examples_show_is_understood() -> None:
-    """Every example line in the help names a command that there is, and options that it has."""
-    shown = 0
-    for command in ALL.values():
-        for line in f"{command.help or ''}\n{command.epilog or ''}".splitlines():
-            words = line.strip().split()
-            if words[:1] != ["tallygate"]:
-                continue
-            path = max((path for path in ALL if tuple(words[1 : 1 + len(path)]) == path), key=len)
-            assert path in LEAVES, line
-            flags = {flag for parameter in LEAVES[path].params for flag in parameter.opts + parameter.secondary_opts}
-            assert {word for word in words if word.startswith("--")} <= flags | {"--help"}, line
-            shown += 1
-    assert shown > 20
+WITHOUT_JSON = {("completion",): "what it prints is a program for a shell"}
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_command_answers_programs_in_json(path: tuple[str, ...]) -> None:
+    flags = [parameter for parameter in LEAVES[path].params if "--json" in parameter.opts]
+    assert bool(flags) != (path in WITHOUT_JSON), "use json_option of tallygate/cli/output.py"
+    for flag in flags:
+        assert isinstance(flag, click.Option)
+        assert flag.is_flag
+
+
+def test_every_command_is_in_a_section_of_the_help() -> None:
+    shown = CliRunner().invoke(main, ["--help"]).stdout
+    assert [command for _, commands in SECTIONS for command in commands] == list(main.commands.values())
+    for heading, commands in SECTIONS:
+        section = shown.split(f"\n{heading}:\n")[1].split("\n\n")[0]
+        assert [line.split()[0] for line in section.splitlines() if line[2] != " "] == [
+            command.name for command in commands
+        ]
+
+
+def test_the_page_of_commands_is_what_they_say() -> None:
+    assert PAGE.read_text() == page(), "docs/commands.md is out of date: make commands"
+
+
+def test_the_page_of_commands_tells_of_no_machine() -> None:
+    """Defaults that are places in a checkout would make another page on every machine."""
+    assert str(ROOT) not in page()
 
 
 def test_the_version_is_that_of_the_package() -> None:
