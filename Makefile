@@ -52,7 +52,7 @@ soak: $(READY) ## Three minutes of calls while everything goes wrong, and then e
 mutants: $(READY) ## Small changes to the counting core, each on trial (a quarter of an hour)
 	@exec $(BIN)/python -m tests.mutants
 
-answers: $(READY) ## The examples of docs/answers.md, as the service on this machine answers them
+answers: $(READY) ## The examples of docs/answers.md and docs/counters.md, as the service on this machine answers them
 	@exec $(BIN)/python -m docs.answers
 
 commands: $(READY) ## docs/commands.md, as the commands themselves say it

@@ -1,7 +1,7 @@
-"""Writes the examples into docs/answers.md: each is an answer of the service on this machine, or of its own code where
-it takes an outage to see one.
+"""Writes the examples into docs/answers.md and docs/counters.md: each is an answer of the service on this machine, or
+of its own code where it takes an outage to see one.
 
-    python -m docs.answers           writes the page
+    python -m docs.answers           writes the pages
     python -m docs.answers --check   says whether its examples are still what the service answers
 """
 
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import requests
 
-from functions.api.metering import CORS, NO_STORE, problem_response
 from functions.api.routes import HISTORY_UNREAD, TOO_MANY
 from tallygate.aws.key_admin import key_admin
+from tallygate.aws.metering import CORS, NO_STORE, problem_response
 from tallygate.core.headers import rate_limit_headers
 from tallygate.core.limiter import UNAVAILABLE
 from tallygate.core.problem_types import PROBLEM_TYPES
@@ -28,7 +28,7 @@ from tallygate.core.routes import PROBLEMS_PATH
 from tallygate.core.verdict import Verdict
 from tallygate.local.world import World
 
-PAGE = Path(__file__).with_name("answers.md")
+PAGES = tuple(Path(__file__).with_name(name) for name in ("answers.md", "counters.md"))
 SHOWN = re.compile(
     r"cache-control|content-type|.*ratelimit.*|retry-after|www-authenticate|access-control-.*", re.IGNORECASE
 )
@@ -42,6 +42,7 @@ _VOLATILE = (
     (re.compile(r"\b[0-9a-f]{16}\b"), "<key id>"),
     (re.compile(r";t=\d+"), ";t=<seconds>"),
     (re.compile(r'("key-burst";r=)\d+'), r"\1<units>"),  # of a call in the same second or in the next
+    (re.compile(r'"shardId-[^"]+"'), '"<writer>"'),
     (re.compile(r'("(used|charged)": )5\d'), r"\1<the quota, or a little more>"),  # a call that was under way elsewhere
     (re.compile(r'(month(-soft)?";q=\d+;w=)\d+'), r"\1<seconds>"),
     (re.compile(r"((X-RateLimit-Reset|Retry-After): |again in )\d+"), r"\1<seconds>"),
@@ -57,7 +58,7 @@ class Examples:
         self._keys = key_admin(world.aws.client("dynamodb", home), world.names.gate_table, world.names.stage)
 
     def all(self) -> dict[str, str]:
-        """Every example by its name in the page."""
+        """Every example by its name in the pages."""
         starter, trial = self._key("starter"), self._key("trial")
         restricted = self._key("starter", addresses=["198.51.100.0/24"])
         admitted = self._ask("GET", "/v1/whoami", {"x-api-key": starter})
@@ -88,22 +89,46 @@ class Examples:
             "unread": _made(HISTORY_UNREAD),
             "too-many": _made(TOO_MANY),
             "internal": _made(FAILED),
+            **self._of_counters(),
             "types": _types(),
         }
+
+    def _of_counters(self) -> dict[str, str]:
+        key = {"x-api-key": self._key("starter")}
+        asked: dict[str, tuple[str, str, object]] = {
+            "increment": ("POST", "/v1/counters/orders/increment", {"add": 2}),
+            "increments": ("POST", "/v1/counters/increments", {"increments": {"orders": 1, "items.sold": 5}}),
+            "counters": ("GET", "/v1/counters", None),
+            "counter": ("GET", "/v1/counters/orders", None),
+            "reset": ("POST", "/v1/counters/orders/reset", {"epoch": 0}),
+            "next": ("POST", "/v1/counters/invoice/next", None),
+        }
+        told = {}
+        for name, (method, path, body) in asked.items():
+            if method == "GET":
+                self._world.wait_until_caught_up()
+            told[name] = self._ask(method, path, key, body, brief=True)
+        told["no-key"] = self._ask("POST", "/v1/counters/orders/increment", {}, brief=True)
+        return told
 
     def _key(self, plan: str, **fields: object) -> str:
         return self._keys.create({"owner": "docs", "plan": plan, **fields}, time.time_ns() // 1_000_000).secret
 
-    def _send(self, method: str, path: str, headers: Mapping[str, str]) -> requests.Response:
+    def _send(self, method: str, path: str, headers: Mapping[str, str], body: object = None) -> requests.Response:
         url = f"http://127.0.0.1:{self._world.port}{path}"
         where = {"Host": self._world.endpoints[REGION].host, "X-Forwarded-For": ADDRESS}
-        return requests.request(method, url, headers={**where, **headers}, timeout=60)
+        return requests.request(method, url, headers={**where, **headers}, json=body, timeout=60)
 
-    def _ask(self, method: str, path: str, headers: Mapping[str, str]) -> str:
-        answer = self._send(method, path, headers)
+    def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: object = None, *, brief: bool = False
+    ) -> str:
+        """A call and its answer; `brief` leaves out the headers of the answer."""
+        answer = self._send(method, path, headers, body)
         secret = headers.get("x-api-key", "")
         asked = [f"{method} {path}", *(f"{name}: {value}" for name, value in headers.items())]
-        told = _told(answer.status_code, answer.headers, answer.text)
+        if body is not None:
+            asked += ["", json.dumps(body)]
+        told = _told(answer.status_code, {} if brief else answer.headers, answer.text)
         text = "\n".join(asked) + "\n\n" + told
         return text.replace(secret, "tg_local_…") if secret else text
 
@@ -181,17 +206,18 @@ def main() -> int:
         print("Starting the regions on this machine …", file=sys.stderr)
         with World.start(directory=Path(directory), report=report) as world:
             examples = Examples(world).all()
-    page = PAGE.read_text()
-    new = filled(page, examples)
-    if lasting(new) == lasting(page):
-        print(f"{PAGE.name} is what the service answers", file=sys.stderr)
-        return 0
-    if check:
-        print(f"{PAGE.name} is out of date: python -m docs.answers", file=sys.stderr)
-        return 1
-    PAGE.write_text(new)
-    print(f"{PAGE.name} is written", file=sys.stderr)
-    return 0
+    outdated = {
+        page: new for page in PAGES if lasting(new := filled(page.read_text(), examples)) != lasting(page.read_text())
+    }
+    for page, new in outdated.items():
+        if check:
+            print(f"{page.name} is out of date: python -m docs.answers", file=sys.stderr)
+        else:
+            page.write_text(new)
+            print(f"{page.name} is written", file=sys.stderr)
+    if not outdated:
+        print("The pages say what the service answers", file=sys.stderr)
+    return 1 if check and outdated else 0
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from tallygate.core.counting import BATCH_WINDOW_MS
 BATCH_RECORDS = 300
 """Small enough that a flood of distinct identifiers, each of which is a write of its own, fits the time limit."""
 CONSUMER_TIMEOUT_SECONDS = 120
+NOT_COUNTED = [f"{prefix}*" for prefix in (names.SEQUENCE_PREFIX, names.AUDIT_PREFIX, names.REQUEST_PREFIX)]
 
 
 class HomeStack(Stack):
@@ -102,6 +103,8 @@ class HomeStack(Stack):
                 iam.PolicyStatement(
                     actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
                     resources=[tally.table_arn],
+                    # What others write beside the counts is not the consumer's: sequences, and the audit trail.
+                    conditions={"ForAllValues:StringNotLike": {"dynamodb:LeadingKeys": NOT_COUNTED}},
                 ),
                 iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[deployment.gate_table_arn(home)]),
                 iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[rejects.queue_arn]),

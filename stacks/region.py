@@ -12,6 +12,7 @@ from stacks.function import Function
 from stacks.http_api import MeteredApi
 from stacks.observability import DeliveryAlarms
 from stacks.subscription import Subscription
+from tallygate.core import names
 
 
 class RegionStack(Stack):
@@ -65,11 +66,65 @@ class RegionStack(Stack):
                 iam.PolicyStatement(actions=["dynamodb:Query"], resources=[gate]),
             ],
         )
-        http = MeteredApi(
-            self, "Http", name=deployment.names.prefix, authorizer=authorizer.function, handler=api.function
+        counters = Function(
+            self,
+            "Counters",
+            deployment=deployment,
+            part="counters",
+            name=deployment.names.counters,
+            description="Gives out numbers of sequences and resets counters, in the administrative region",
+            memory_mb=256,
+            timeout_seconds=15,
+            log_retention=logs.RetentionDays.ONE_DAY,
+            environment={
+                **deployment.settings(home),
+                "TALLYGATE_TALLY_TABLE": deployment.names.tally_table,
+                "TALLYGATE_DOCS_URL": service.docs_url,
+            },
+            may=_may_write_counters(deployment),
         )
-        log_groups = {"Authorizer": authorizer.log_group, "Api": api.log_group}
+        http = MeteredApi(
+            self,
+            "Http",
+            name=deployment.names.prefix,
+            authorizer=authorizer.function,
+            handler=api.function,
+            writer=counters.function,
+        )
+        log_groups = {"Authorizer": authorizer.log_group, "Api": api.log_group, "Counters": counters.log_group}
         Subscription(self, "Usage", deployment=deployment, home=home, log_groups=log_groups)
         DeliveryAlarms(self, "Alarms", deployment=deployment, home=home)
         CfnOutput(self, "ApiUrl", value=http.api.api_endpoint)
         CfnOutput(self, "ApiId", value=http.api.api_id)
+
+
+def _may_write_counters(deployment: Deployment) -> list[iam.PolicyStatement]:
+    """Of a key's profile its epochs and nothing else, numbers of sequences, and reading counters."""
+    administrative, homes = deployment.service.administrative_region, deployment.service.homes
+    return [
+        iam.PolicyStatement(
+            actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
+            resources=[deployment.gate_table_arn(administrative)],
+            conditions={
+                "ForAllValues:StringLike": {
+                    "dynamodb:LeadingKeys": f"{names.KEYS_PREFIX}*",
+                    "dynamodb:Attributes": [names.PK, names.SK, names.KEY_EPOCHS],
+                },
+                # Without these two, a read would be of all attributes, and so would be what an update answers.
+                "StringEqualsIfExists": {
+                    "dynamodb:Select": "SPECIFIC_ATTRIBUTES",
+                    "dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"],
+                },
+            },
+        ),
+        iam.PolicyStatement(
+            actions=["dynamodb:UpdateItem"],
+            resources=[deployment.tally_table_arn(administrative)],
+            conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": f"{names.SEQUENCE_PREFIX}*"}},
+        ),
+        iam.PolicyStatement(
+            actions=["dynamodb:Query"],
+            resources=[deployment.tally_table_arn(each) for each in homes],
+            conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": f"{names.COUNTER_PREFIX}*"}},
+        ),
+    ]

@@ -40,6 +40,10 @@ class Names:
         return f"{self.prefix}-api"
 
     @property
+    def counters(self) -> str:
+        return f"{self.prefix}-counters"
+
+    @property
     def log_consumer(self) -> str:
         return f"{self.prefix}-log-consumer"
 

@@ -5,20 +5,16 @@ from typing import Any
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.api.metering import Meter, Response
-from functions.api.routes import app, problem_types
-from tallygate.aws.telemetry import Telemetry, function_log
-from tallygate.core.verdict import Verdict
+from functions.api import counter_routes, routes
+from functions.api.service import logger, metered, problem_types
+from tallygate.aws.metering import Meter, Response
+from tallygate.aws.telemetry import Telemetry
 
-logger = function_log()
+__all__ = ["counter_routes", "handler", "routes"]
+
 meter = Meter(logger, Telemetry(Metrics()), problem_types)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> Response:
     """Answer one call."""
-
-    def serve(verdict: Verdict) -> Response:
-        app.context["verdict"] = verdict
-        return app.resolve(event, context)
-
-    return meter.answer(event, serve)
+    return meter.answer(event, lambda verdict: metered.serve(event, context, verdict))

@@ -1,37 +1,28 @@
 """The routes of the API."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler import Response
 
+from functions.api.service import app, homes, log_unread, logger, metered, settings
 from functions.api.sparing import READS_PER_SECOND, Sparing, TooManyReportsError
 from functions.api.usage_history import HistoryUnreadError, NobodyError, UsageHistory
 from functions.api.usage_report import UsageReport
 from tallygate.aws.dynamodb_http import client_for
 from tallygate.aws.gate_reader import GateReader
-from tallygate.aws.settings import ApiSettings
+from tallygate.aws.metered_app import GET, RefusedError
 from tallygate.aws.tally_reader import DEADLINE_MS, TallyReader
-from tallygate.aws.telemetry import function_log
 from tallygate.core.gate import ReadFailure
-from tallygate.core.history import InvalidParameterError, is_history
+from tallygate.core.history import is_history
 from tallygate.core.lines import format_timestamp
 from tallygate.core.problem_types import OURS, described
-from tallygate.core.problems import CONTENT_TYPE, NOT_FOUND, Problem
+from tallygate.core.problems import Problem
 from tallygate.core.retention import Retention
 from tallygate.core.routes import PROBLEMS_PATH, USAGE_PATH, WHOAMI_PATH
 from tallygate.core.usage import HomeUsage
-from tallygate.core.verdict import Verdict
 
-app = APIGatewayHttpResolver()
-logger = function_log()
-
-_GET: Final = ["GET", "HEAD"]
-"""HEAD is answered as GET; the gateway leaves the body out."""
-
+__all__ = ["app", "logger", "metered"]
 
 HISTORY_UNREAD: Final = Problem(
     503,
@@ -55,19 +46,8 @@ sparing: Sparing[dict[str, list[HomeUsage] | ReadFailure]] = Sparing()
 
 
 @cache
-def settings() -> ApiSettings:
-    return ApiSettings.from_env()
-
-
-def problem_types() -> str:
-    """Where types of problem are described; the name of one is added."""
-    return settings().docs_url + "#"
-
-
-@cache
 def tally() -> TallyReader:
-    """The tallies; nothing is connected before somebody asks."""
-    return TallyReader({home: client_for(home) for home in settings().homes}, settings().tally_table)
+    return TallyReader(homes(), settings().tally_table)
 
 
 @cache
@@ -81,10 +61,10 @@ def usage_history() -> UsageHistory:
     return UsageHistory(tally(), Retention(settings().stream_retention_hours, settings().history_days), sparing)
 
 
-@app.route(WHOAMI_PATH, method=_GET)
+@app.route(WHOAMI_PATH, method=GET)
 def whoami() -> dict[str, Any]:
     """What the gate sees of the caller."""
-    verdict = _verdict()
+    verdict = metered.verdict
     return {
         "ip": verdict.ip,
         "ref": verdict.ref,
@@ -108,49 +88,26 @@ def whoami() -> dict[str, Any]:
     }
 
 
-@app.route(USAGE_PATH, method=_GET)
-def usage() -> dict[str, Any] | Response[str]:
+@app.route(USAGE_PATH, method=GET)
+def usage() -> dict[str, Any]:
     """What the caller used: now, or in the past that the query names."""
-    now_ms, query = app.current_event.request_context.time_epoch, app.current_event.query_string_parameters
+    now_ms, query = app.current_event.request_context.time_epoch, metered.query
     try:
         if is_history(query):
-            return usage_history().of(_verdict(), query, now_ms)
-        report, failures = usage_report().of(_verdict(), now_ms)
-    except InvalidParameterError as error:
-        invalid = Problem(400, OURS + "invalid-parameter", "Invalid parameter", f"{error}.")
-        return _problem(replace(invalid, more={"parameter": error.parameter}))
+            return usage_history().of(metered.verdict, query, now_ms)
+        report, failures = usage_report().of(metered.verdict, now_ms)
     except TooManyReportsError:
-        return _problem(TOO_MANY)
+        raise RefusedError(TOO_MANY) from None
     except NobodyError:
-        return _problem(NOTHING_CHARGED)
+        raise RefusedError(NOTHING_CHARGED) from None
     except HistoryUnreadError as error:
-        _unread(error.failures)
-        return _problem(HISTORY_UNREAD)
-    _unread(failures)
+        log_unread(error.failures)
+        raise RefusedError(HISTORY_UNREAD) from None
+    log_unread(failures)
     return report
 
 
-@app.route(PROBLEMS_PATH, method=_GET)
+@app.route(PROBLEMS_PATH, method=GET)
 def problems() -> Response[str]:
     """What types of problem there are."""
     return Response(200, "text/html; charset=utf-8", described(), {"Cache-Control": "public, max-age=3600"})
-
-
-@app.not_found
-def not_found(_: Exception) -> Response[str]:
-    return _problem(NOT_FOUND)
-
-
-def _problem(problem: Problem) -> Response[str]:
-    body = problem.body(problem_types(), app.current_event.request_context.request_id)
-    return Response(problem.status, CONTENT_TYPE, json.dumps(body), dict(problem.headers))
-
-
-def _unread(failures: Sequence[ReadFailure]) -> None:
-    for failure in failures:
-        logger.warning("usage was not read", extra={"reason": failure.reason})
-
-
-def _verdict() -> Verdict:
-    verdict: Verdict = app.context["verdict"]
-    return verdict

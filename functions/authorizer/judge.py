@@ -15,7 +15,8 @@ from tallygate.core.keys import KEY_ID_CHARS, secret_hash, stage_of
 from tallygate.core.limiter import UNAVAILABLE, Limiter
 from tallygate.core.names import INVALID_KEY, Kind, pk_of
 from tallygate.core.plans import Plan
-from tallygate.core.snapshots import Snapshot
+from tallygate.core.routes import is_of_counters
+from tallygate.core.snapshots import NO_EPOCHS, Snapshot
 from tallygate.core.standing import NO_LIMITS, Standing, standing_limits
 from tallygate.core.verdict import Ban, Verdict
 
@@ -131,14 +132,19 @@ class Judge:
         """Decide by `plan` on what is known of each charged identifier. Without a plan there is no limit to hold
         anybody to: the call is answered or not as for a store that cannot be read."""
         charge = tuple(snapshots)
+        # The counters of a line of rotations are those of its first key, in whose place all are counted.
+        epochs = snapshots["key"].epochs if "key" in snapshots and is_of_counters(call.path) else NO_EPOCHS
         if plan is None:
             decision = self._unavailable(keyed=key is not None)
             missing = plan_name if self._view.has_plans else None
-            return Judgement(self._verdict(call, identity, key, decision, charge=charge, owner=owner), reading, missing)
+            verdict = self._verdict(call, identity, key, decision, charge=charge, owner=owner, epochs=epochs)
+            return Judgement(verdict, reading, missing)
         units = self._view.units_of(call.method, call.path)
         decision = self._limiter.decide(call.id, call.at_ms, units, snapshots, plan)
         standing = standing_limits(plan, {kind: found.usage() for kind, found in snapshots.items()}, call.at_ms)
-        verdict = self._verdict(call, identity, key, decision, charge=charge, plan=plan, standing=standing, owner=owner)
+        verdict = self._verdict(
+            call, identity, key, decision, charge=charge, plan=plan, standing=standing, owner=owner, epochs=epochs
+        )
         return Judgement(verdict, reading)
 
     def _unavailable(self, *, keyed: bool) -> Decision:
@@ -169,6 +175,7 @@ class Judge:
         key_fault: KeyFault | None = None,
         ban: Ban | None = None,
         owner: str | None = None,
+        epochs: Mapping[str, int] = NO_EPOCHS,
     ) -> Verdict:
         return Verdict(
             ip=identity.ip,
@@ -187,6 +194,7 @@ class Judge:
             key_fault=key_fault,
             ban=ban,
             owner=owner,
+            epochs=epochs,
         )
 
 

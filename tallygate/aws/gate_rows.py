@@ -26,15 +26,16 @@ def partition_of(rows: Iterable[Row], now_ms: int) -> Partition:
     """An identifier's rows. Of a kind that is not known here (another version's), a row is passed over."""
     homes: list[HomeUsage] = []
     key, adjustments = None, UNADJUSTED
+    epochs: Mapping[str, int] = {}
     for row in rows:
         if names.EXPIRES in row and _number(row, names.EXPIRES) * 1000 <= now_ms:
             continue
         sort_key = row[names.SK]["S"]
         if sort_key == names.PROFILE_SK:
-            key, adjustments = stored_key(row), adjustments_of(row)
+            key, adjustments, epochs = stored_key(row), adjustments_of(row), epochs_of(row)
         elif sort_key.startswith((names.HOUR_SK, names.MONTH_SK)):
             homes.append(home_usage(row))
-    return Partition(tuple(homes), key, adjustments)
+    return Partition(tuple(homes), key, adjustments, epochs)
 
 
 def home_usage(row: Row) -> HomeUsage:
@@ -119,6 +120,11 @@ def adjustments_of(row: Row) -> Adjustments:
         for period, top_ups in _map(row, names.EXTRAS).items()
     }
     return Adjustments(bases, extras)
+
+
+def epochs_of(row: Row) -> Mapping[str, int]:
+    """The epochs of those counters of a key that were reset, by name."""
+    return {name: int(epoch["N"]) for name, epoch in _map(row, names.KEY_EPOCHS).items()}
 
 
 def plan_rows(row: Row) -> Mapping[str, Row]:

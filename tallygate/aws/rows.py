@@ -65,14 +65,19 @@ def tally_item(row: Row) -> TallyItem:
         },
         last_flush_ms=int(row[names.LAST_FLUSH_MS]["N"]) if names.LAST_FLUSH_MS in row else None,
         epoch=number(row, names.EPOCH),
-        shares={
-            name[1:]: int(attribute["N"])
-            for name, attribute in row.items()
-            if name[0] == names.SHARE_PREFIX and "." in name
-        },
+        shares=shares_of(row),
         free_days=days_of(row, names.FREE_DAY_PREFIX),
         denied_days=days_of(row, names.DENIED_DAY_PREFIX),
     )
+
+
+def shares_of(row: Row) -> dict[str, int]:
+    """What each writer counted of a named counter."""
+    return {
+        name[1:]: int(attribute["N"])
+        for name, attribute in row.items()
+        if name[0] == names.SHARE_PREFIX and "." in name
+    }
 
 
 def counts_of(addition: Update | Addition) -> dict[str, int]:

@@ -93,6 +93,27 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CountersSettings:
+    """`homes` are all that count, the administrative one first: it keeps sequences and epochs."""
+
+    gate_table: str
+    tally_table: str
+    homes: tuple[str, ...]
+    docs_url: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "CountersSettings":
+        """Settings of the counters' function. SettingsError when they are not complete."""
+        with _Reader(env) as read:
+            return cls(
+                gate_table=read("TALLYGATE_GATE_TABLE"),
+                tally_table=read("TALLYGATE_TALLY_TABLE"),
+                homes=read("TALLYGATE_HOMES", _words),
+                docs_url=read("TALLYGATE_DOCS_URL"),
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class LogConsumerSettings:
     """`home` is the one that this consumer counts for."""
 

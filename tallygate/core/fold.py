@@ -9,7 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tallygate.core.lines import UsageLine
-from tallygate.core.names import ALL_PREFIX, COUNTER_PREFIX, EPOCH_SK, HOUR_SK, MONTH_SK, SUBSCRIBED_KINDS, Kind, pk_of
+from tallygate.core.names import (
+    ALL_PREFIX,
+    COUNTER_PREFIX,
+    HOUR_SK,
+    MONTH_SK,
+    SUBSCRIBED_KINDS,
+    Kind,
+    counter_sk,
+    pk_of,
+)
 from tallygate.core.periods import HOUR_MS, day_of, hour_of, window_bounds_ms
 from tallygate.core.plans import HOUR_POLICIES, Policy
 from tallygate.core.tally import Contribution, Delta, ItemKey
@@ -68,7 +77,7 @@ class Fold:
             self.delay_ms_total += max(0, arrived_ms - at_ms)
             denied = refused if line.verdict is not None else 0
             for name, count, epoch in line.ctr:
-                counter = ItemKey(f"{COUNTER_PREFIX}{line.key}#{name}", f"{EPOCH_SK}{epoch:08d}")
+                counter = ItemKey(f"{COUNTER_PREFIX}{line.key}", counter_sk(name, epoch))
                 _add(self._item(counter, None, None), sequence, count, False, 0, None)
             if not denied and not line.units:
                 continue  # free of charge: nothing to add to usage

@@ -14,11 +14,13 @@ from tallygate.core.usage import HomeUsage
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """What the gate holds of one identifier: the rows of all homes, its profile when it is a key, and adjustments."""
+    """What the gate holds of one identifier: the rows of all homes, its profile when it is a key, adjustments, and the
+    epochs of those of its counters that were reset."""
 
     homes: tuple[HomeUsage, ...] = ()
     key: StoredKey | None = None
     adjustments: Adjustments = UNADJUSTED
+    epochs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", re.ASCII)
 MAX_EPOCH: Final = 99_999_999
 MAX_INCREMENTS: Final = 50
 """Most counters that one line increments: with the call's own identifiers they fit one transaction (100 items)."""
-_COUNTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+COUNTER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""Without `#`, which divides keys, and harmless in a path."""
 
 
 class InvalidLineError(ValueError):
@@ -238,7 +239,7 @@ def _increments(value: object) -> tuple[Increment, ...]:
         if not isinstance(entry, list | tuple) or len(entry) != 3:
             raise InvalidLineError("ctr holds something other than [name, add, epoch]")
         name, add, epoch = entry
-        if not isinstance(name, str) or not _COUNTER_NAME.fullmatch(name) or name in found:
+        if not isinstance(name, str) or not COUNTER_NAME.fullmatch(name) or name in found:
             raise InvalidLineError("ctr holds a name that is none, or one twice")
         if type(add) is not int or abs(add) > MAX_UNITS or type(epoch) is not int or not 0 <= epoch <= MAX_EPOCH:
             raise InvalidLineError(f"ctr of {name} is not a whole number and an epoch")

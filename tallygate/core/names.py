@@ -65,10 +65,10 @@ PROFILE_SK: Final = "profile"
 ALL_PREFIX: Final = "all#"
 """pk of the totals of one serving region: `all#eu-west-1`."""
 COUNTER_PREFIX: Final = "ctr#"
-"""pk of a named counter: `ctr#<key id>#<name>`."""
-EPOCH_SK: Final = "epoch#"
-"""sk of a named counter: `epoch#00000000`. A reset begins another epoch, so what is still on its way goes to the old
-one."""
+"""pk of the named counters of a key, `ctr#<key id>`, so that one Query lists them; sk `<name>#<epoch>` (counter_sk)."""
+SEQUENCE_PREFIX: Final = "seq#"
+"""pk of the sequences of a key, `seq#<key id>`, in the tally of the administrative region; sk is the name, UNITS the
+number given out last."""
 IDEM_PREFIX: Final = "idem#"
 """pk of what says that a line with this idempotency key was counted."""
 CLAIM_SK: Final = "claim"
@@ -104,6 +104,8 @@ KEY_COUNTED_AS: Final = "as"
 """Id of the first key of a line of rotations: all of them are counted and limited under it. Absent in the first."""
 KEY_REVISION: Final = "v"
 """Grows with each change of the profile but adjustments, which have REVISION."""
+KEY_EPOCHS: Final = "ctr"
+"""By name of a counter, its epoch, for those that were reset: the others are in epoch 0."""
 OWNER_INDEX: Final = "owner"
 
 # --- adjustments of a quota (gate: in the profile; that of an address or a site holds nothing else) ------------------
@@ -170,3 +172,9 @@ LIMIT_SOFT: Final = "soft"
 def pk_of(kind: str, value: str) -> str:
     """Partition key of an identifier in either table: `ip#203.0.113.7`."""
     return f"{kind}#{value}"
+
+
+def counter_sk(name: str, epoch: int) -> str:
+    """Sort key of a named counter: `orders#00000000`. A reset begins another epoch, so what is still on its way goes to
+    the old one."""
+    return f"{name}#{epoch:08d}"

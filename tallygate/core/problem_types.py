@@ -78,6 +78,30 @@ PROBLEM_TYPES: Final = (
         "Wait for Retry-After.",
     ),
     ProblemType(
+        "key-required",
+        401,
+        "Counters belong to an API key, and the call came without one.",
+        "Present a key in `x-api-key`.",
+    ),
+    ProblemType(
+        "counters-unavailable",
+        503,
+        "Counters cannot be read, or a sequence or an epoch cannot be written, at the moment.",
+        "Wait for Retry-After. A number of a sequence may have been used up by the call.",
+    ),
+    ProblemType(
+        "other-epoch",
+        409,
+        "A reset names an epoch that the counter has not come to.",
+        "Read the counter: it says in which epoch it is.",
+    ),
+    ProblemType(
+        "too-many-reset",
+        409,
+        "So many counters of the key were reset that their epochs take no more.",
+        "Begin anew under another name, such as one with the month in it.",
+    ),
+    ProblemType(
         "internal",
         500,
         "The call failed on our side, after it was let through: it was counted.",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from tallygate.core.counters import MAX_RESET_COUNTERS
 from tallygate.core.credentials import KeyFault
 from tallygate.core.decide import Checked, Decision
 from tallygate.core.lines import format_timestamp
@@ -60,6 +61,43 @@ NO_VERDICT: Final = Problem(
 )
 NOT_FOUND: Final = Problem(
     404, OURS + "not-found", "Not found", "There is nothing at this path, or not for this method."
+)
+KEY_REQUIRED: Final = Problem(
+    401,
+    OURS + "key-required",
+    "API key required",
+    "Counters belong to an API key: present one in x-api-key.",
+    headers={"WWW-Authenticate": 'Bearer realm="api"'},
+)
+UNVERIFIED: Final = Problem(
+    503,
+    IANA + "temporary-reduced-capacity",
+    "Temporarily unavailable",
+    "The API key cannot be verified at the moment, and counters belong to one. Try again in 5 s.",
+    headers={"Retry-After": "5"},
+)
+COUNTERS_UNREACHED: Final = Problem(
+    503,
+    OURS + "counters-unavailable",
+    "Counters unavailable",
+    "The region of sequences and epochs did not answer. Trying again is safe: a sequence may leave out a number.",
+    headers={"Retry-After": "5"},
+)
+COUNTERS_UNREAD: Final = Problem(
+    503,
+    OURS + "counters-unavailable",
+    "Counters unavailable",
+    "No home of counts can be read at the moment. Try again in 5 s.",
+    headers={"Retry-After": "5"},
+)
+OTHER_EPOCH: Final = Problem(
+    409, OURS + "other-epoch", "Not in this epoch", "The counter has not come to this epoch yet; nothing was reset."
+)
+TOO_MANY_RESET: Final = Problem(
+    409,
+    OURS + "too-many-reset",
+    "Too many counters reset",
+    f"Of one key, {MAX_RESET_COUNTERS} counters may be reset, and others were. Take a new name instead.",
 )
 FAILED: Final = Problem(500, OURS + "internal", "Internal error", "The call failed on our side. It was counted.")
 

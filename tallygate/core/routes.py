@@ -6,6 +6,7 @@ from typing import Final
 
 WHOAMI_PATH: Final = "/v1/whoami"
 USAGE_PATH: Final = "/v1/usage"
+COUNTERS_PATH: Final = "/v1/counters"
 PROBLEMS_PATH: Final = "/v1/problems"
 """What types of problem there are."""
 
@@ -52,6 +53,11 @@ class Routes:
                 if found is not None:
                     return found
         return 1
+
+
+def is_of_counters(path: str) -> bool:
+    """Whether a call asks for counters, and so where they stand with their resets."""
+    return path == COUNTERS_PATH or path.startswith(COUNTERS_PATH + "/")
 
 
 def parts_of(pattern: str) -> tuple[str, str, bool]:

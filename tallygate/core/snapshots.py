@@ -19,6 +19,7 @@ MAX_ADMISSIONS: Final = 64
 """Kept apart for one identifier; older ones are merged."""
 MERGED_MS: Final = 500
 """So that even a hot key's admissions of the last half minute are kept apart."""
+NO_EPOCHS: Final[Mapping[str, int]] = {}
 
 
 class Told(NamedTuple):
@@ -54,6 +55,11 @@ class Snapshot:
     def adjustments(self) -> Adjustments:
         """The last that were read, however long ago: they end with their period by themselves."""
         return self.partition.adjustments if self.partition is not None else UNADJUSTED
+
+    @property
+    def epochs(self) -> Mapping[str, int]:
+        """Of counters, as they were last read, however long ago: what is added meanwhile goes to the epoch before."""
+        return self.partition.epochs if self.partition is not None else NO_EPOCHS
 
     def renew(self, partition: Partition, home: str, now_ms: int) -> None:
         """Take over what was read. Admissions that `home` has counted are forgotten."""

@@ -5,6 +5,7 @@ set up wrongly.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
@@ -35,7 +36,7 @@ class Verdict:
     no plan governed the call; `caps` are its limits with top-ups, `bases` the counts from which they are used up,
     `before` what rolling ones know of the window before; a caller is told nothing of a plan in `shadow`; `key_fault`
     says what is wrong with a refused key, `ban` why a call was forbidden. `owner` is known where the keys of one
-    share a quota."""
+    share a quota, `epochs` where the call is one to counters that were reset."""
 
     ip: str
     home: str
@@ -53,6 +54,7 @@ class Verdict:
     key_fault: KeyFault | None = None
     ban: Ban | None = None
     owner: str | None = None
+    epochs: Mapping[str, int] = field(default_factory=dict)
 
     def identifier(self, kind: Kind) -> str | None:
         return (self.ip, self.ref, self.key, self.owner)[KINDS.index(kind)]
@@ -97,6 +99,7 @@ class Verdict:
                 for kind, policies in self.before.items()
             }
             or None,
+            "epochs": self.epochs or None,
             "shadow": self.shadow or None,
             "home": self.home,
             "region": self.region,
@@ -138,6 +141,7 @@ def verdict_of(text: object) -> Verdict:
             key_fault=fields.get("key_fault"),
             ban=fields.get("ban"),
             owner=fields.get("owner"),
+            epochs={name: int(epoch) for name, epoch in (fields.get("epochs") or {}).items()},
             decision=Decision(
                 limits=tuple(_checked(checked) for checked in decision["limits"]),
                 refusal=None if decision["allowed"] is True else _refusal(decision["refusal"]),

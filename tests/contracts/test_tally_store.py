@@ -87,7 +87,7 @@ def test_a_rank_only_rises(tally: TallyStore, ranks: Callable[[], dict[str, tupl
 
 
 def test_a_writers_share_is_kept_where_asked_for(tally: TallyStore) -> None:
-    counter = ItemKey("ctr#9f2c#sold", "epoch#00000000")
+    counter = ItemKey("ctr#9f2c", "sold#00000000")
     for writer, units in (("0.1", 3), ("1.1", 4), ("1.1", -6)):
         first = 10 * abs(units)
         written = tally.add(Update(counter, writer, HUGE + first, HUGE + first, Delta(units), 5_000, None, shared=True))
@@ -107,7 +107,7 @@ def test_a_count_that_comes_to_nothing_is_written_with_its_watermark(tally: Tall
 
 DAY_MS = 86_400_000
 OTHER = ItemKey("ref#shop.example", "month#2026-11")
-COUNTER = ItemKey("ctr#9f2c#sold", "epoch#00000000")
+COUNTER = ItemKey("ctr#9f2c", "sold#00000000")
 ADDITIONS = [
     Addition(KEY, "0.1", Delta(2, 1, 0, {7: 1}, {7: 1}), 2_000_000_000),
     Addition(OTHER, "0.1", Delta(2), 2_000_000_000),

@@ -416,7 +416,7 @@ def test_counters_are_incremented_once_by_a_call_that_is_free_of_charge() -> Non
     stores = Stores()
     line = replace(ONCE[0], key="9f2c", units=0, ctr=(Increment("sold", 5, 0),))
     stores.consumer().consume("0.1", [_record(0, line, replace(line, id="again"))])
-    assert stores.tally.items[ItemKey("ctr#9f2c#sold", "epoch#00000000")].units == 5
+    assert stores.tally.items[ItemKey("ctr#9f2c", "sold#00000000")].units == 5
 
 
 def test_a_reject_given_again_counts_once_whoever_it_is_said_to_be_from() -> None:
@@ -476,9 +476,9 @@ def test_named_counters_count_by_epoch_with_the_share_of_each_writer() -> None:
     line = replace(_line(0), key="9f2c", ctr=(Increment("sold", 5, 0), Increment("seen", 1, 2)))
     for writer, sequence in (("0.1", 0), ("1.1", 1), ("0.1", 2)):
         stores.consumer().consume(writer, [_record(sequence, replace(line, id=f"q{sequence}"))])
-    sold = stores.tally.items[ItemKey("ctr#9f2c#sold", "epoch#00000000")]
+    sold = stores.tally.items[ItemKey("ctr#9f2c", "sold#00000000")]
     assert (sold.units, sold.shares) == (15, {"0.1": 10, "1.1": 5})
-    assert stores.tally.items[ItemKey("ctr#9f2c#seen", "epoch#00000002")].units == 3
+    assert stores.tally.items[ItemKey("ctr#9f2c", "seen#00000002")].units == 3
 
 
 def test_as_many_watermarks_as_fit_are_all_kept() -> None:

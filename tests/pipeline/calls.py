@@ -23,16 +23,16 @@ class Asked:
     method: str = "GET"
 
 
-def ask(world: World, asked: Asked) -> requests.Response:
-    """The answer of a region, over a kept connection. The Host header says which API: not every resolver knows
-    *.localhost."""
+def ask(world: World, asked: Asked, body: object = None) -> requests.Response:
+    """The answer of a region, over a kept connection, to a call with a JSON body if there is one. The Host header says
+    which API: not every resolver knows *.localhost."""
     session = getattr(_sessions, "session", None)
     if session is None:
         session = _sessions.session = requests.Session()
         session.mount("http://", HTTPAdapter(pool_maxsize=1))
     url = f"http://127.0.0.1:{world.port}{asked.path}"
     headers = {"Host": world.endpoints[asked.region].host, **asked.headers}
-    return session.request(asked.method, url, headers=headers, timeout=60)  # type: ignore[arg-type]
+    return session.request(asked.method, url, headers=headers, json=body, timeout=60)  # type: ignore[arg-type]
 
 
 def ask_all(world: World, calls: list[Asked]) -> list[int]:

@@ -30,7 +30,13 @@ def test_it_synthesizes_with_no_node_no_account_and_no_warning(tmp_path: Path) -
     ran = run_app(tmp_path / "out", {"stage": "local"})
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == ""
-    assert [line.split(":")[0] for line in ran.stderr.splitlines()] == ["log_consumer", "ops", "authorizer", "api"]
+    assert [line.split(":")[0] for line in ran.stderr.splitlines()] == [
+        "log_consumer",
+        "ops",
+        "authorizer",
+        "api",
+        "counters",
+    ]
     template = tmp_path / "out" / "tallygate-local-region-eu-west-1.template.json"
     assert json.loads(template.read_text())["Outputs"].keys() == {"ApiUrl", "ApiId"}
 

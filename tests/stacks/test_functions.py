@@ -3,12 +3,13 @@
 import pytest
 from synthesized import Synthesized, Where
 
-from tallygate.aws.settings import ApiSettings, AuthorizerSettings, LogConsumerSettings, OpsSettings
+from tallygate.aws.settings import ApiSettings, AuthorizerSettings, CountersSettings, LogConsumerSettings, OpsSettings
 
 AUTHORIZER: Where = ("region", "eu-west-1")
 PLACES = [
     (("region", "eu-west-1"), "authorizer"),
     (("region", "eu-west-1"), "api"),
+    (("region", "eu-west-1"), "counters"),
     (("home", "us-east-1"), "log_consumer"),
     (("ops", "us-east-1"), "ops"),
 ]
@@ -66,6 +67,12 @@ def test_settings_reach_the_functions(two_homes: Synthesized) -> None:
         "TALLYGATE_STREAM_RETENTION_HOURS": "48",
         "TALLYGATE_HISTORY_DAYS": "90",
     }
+    assert settings(("region", "eu-west-1"), "counters") == {
+        **common,
+        **tally,
+        "TALLYGATE_HOME": "eu-central-1",
+        "TALLYGATE_DOCS_URL": "https://docs.example/problems",
+    }
     assert settings(("home", "eu-central-1"), "log_consumer") == {
         **common,
         **tally,
@@ -98,6 +105,13 @@ def test_the_operators_function_is_told_its_tables_and_can_read_it(two_homes: Sy
     variables = two_homes.function(("ops", "us-east-1"), "ops")["Environment"]["Variables"]
     read = OpsSettings.from_env({**variables, "AWS_REGION": "us-east-1"})
     assert read == OpsSettings("acceptance", "us-east-1", "tallygate-acceptance-gate", "tallygate-acceptance-tally")
+
+
+def test_the_counters_function_is_told_where_to_write_and_can_read_it(two_homes: Synthesized) -> None:
+    variables = two_homes.function(("region", "eu-west-1"), "counters")["Environment"]["Variables"]
+    gate, tally = "tallygate-acceptance-gate", "tallygate-acceptance-tally"
+    homes = ("us-east-1", "eu-central-1")
+    assert CountersSettings.from_env(variables) == CountersSettings(gate, tally, homes, "https://docs.example/problems")
 
 
 def test_powertools_knows_which_function_speaks(prod: Synthesized) -> None:

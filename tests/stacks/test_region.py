@@ -6,7 +6,11 @@ import pytest
 from synthesized import Synthesized
 
 REGIONS = ["us-east-1", "eu-west-1", "ap-southeast-2"]
-SUBSCRIBED = ["/aws/lambda/tallygate-prod-api", "/aws/lambda/tallygate-prod-authorizer"]
+SUBSCRIBED = [
+    "/aws/lambda/tallygate-prod-api",
+    "/aws/lambda/tallygate-prod-authorizer",
+    "/aws/lambda/tallygate-prod-counters",
+]
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -21,7 +25,13 @@ def test_every_route_asks_the_authorizer_about_every_call(prod: Synthesized, reg
     assert authorizer["AuthorizerUri"].endswith(":function:tallygate-prod-authorizer/invocations")
     routes = prod.all(where, "AWS::ApiGatewayV2::Route")
     assert {route["RouteKey"] for route in routes} == {
-        *(f"{method} {path}" for method in ("GET", "HEAD") for path in ("/v1/whoami", "/v1/usage", "/v1/problems")),
+        *(
+            f"{method} {path}"
+            for method in ("GET", "HEAD")
+            for path in ("/v1/whoami", "/v1/usage", "/v1/problems", "/v1/counters", "/v1/counters/{name}")
+        ),
+        "POST /v1/counters/increments",
+        *(f"POST /v1/counters/{{name}}/{what}" for what in ("increment", "next", "reset")),
         *(
             f"{method} {path}"
             for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -33,16 +43,35 @@ def test_every_route_asks_the_authorizer_about_every_call(prod: Synthesized, reg
         assert route["AuthorizerId"] == "<AWS::ApiGatewayV2::Authorizer>", route["RouteKey"]
 
 
-def test_the_api_function_answers_in_payload_2_0(prod: Synthesized) -> None:
-    integration = prod.one(("region", "eu-west-1"), "AWS::ApiGatewayV2::Integration")
-    assert integration["PayloadFormatVersion"] == "2.0"
-    assert integration["IntegrationUri"].endswith(":eu-west-1:123456789012:function:tallygate-prod-api")
+def test_functions_answer_in_payload_2_0(prod: Synthesized) -> None:
+    for integration in prod.all(("region", "eu-west-1"), "AWS::ApiGatewayV2::Integration"):
+        assert integration["PayloadFormatVersion"] == "2.0"
+        assert ":eu-west-1:123456789012:function:tallygate-prod-" in integration["IntegrationUri"]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_only_what_writes_is_answered_by_the_function_that_may_write(prod: Synthesized, region: str) -> None:
+    template = prod.written["region", region]["Resources"]
+    integrations = {
+        id: "counters" if "Counters" in json.dumps(each["Properties"]["IntegrationUri"]) else "api"
+        for id, each in template.items()
+        if each["Type"] == "AWS::ApiGatewayV2::Integration"
+    }
+    assert sorted(integrations.values()) == ["api", "counters"]
+    writes = {
+        each["Properties"]["RouteKey"]
+        for each in template.values()
+        if each["Type"] == "AWS::ApiGatewayV2::Route"
+        and integrations[each["Properties"]["Target"]["Fn::Join"][1][1]["Ref"]] == "counters"
+    }
+    assert writes == {"POST /v1/counters/{name}/next", "POST /v1/counters/{name}/reset"}
 
 
 def test_a_browser_of_any_site_may_call_and_read_the_limits(prod: Synthesized) -> None:
     cors = prod.one(("region", "eu-west-1"), "AWS::ApiGatewayV2::Api")["CorsConfiguration"]
     assert cors["AllowOrigins"] == ["*"]
-    assert set(cors["AllowHeaders"]) == {"authorization", "content-type", "x-api-key"}
+    assert set(cors["AllowHeaders"]) == {"authorization", "content-type", "idempotency-key", "x-api-key"}
+    assert set(cors["AllowMethods"]) == {"GET", "HEAD", "POST"}
     assert set(cors["ExposeHeaders"]) == {
         "RateLimit",
         "RateLimit-Policy",
@@ -65,7 +94,7 @@ def test_the_api_is_told_how_far_back_it_may_tell(two_homes: Synthesized) -> Non
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_both_functions_are_subscribed_to_the_lines_of_their_home_only(prod: Synthesized, region: str) -> None:
+def test_all_functions_are_subscribed_to_the_lines_of_their_home_only(prod: Synthesized, region: str) -> None:
     filters = prod.all(("region", region), "AWS::Logs::SubscriptionFilter")
     assert sorted(each["LogGroupName"] for each in filters) == SUBSCRIBED
     for each in filters:

@@ -74,6 +74,53 @@ def test_the_api_only_reads_and_reads_the_tally_of_every_home(two_homes: Synthes
     }
 
 
+def test_the_counters_function_reads_counters_and_writes_sequences_and_epochs_and_nothing_else(
+    two_homes: Synthesized,
+) -> None:
+    where, role = ("region", "eu-west-1"), "tallygate-acceptance-eu-west-1-counters"
+    gate = table(two_homes, "us-east-1", "gate")
+    tally, elsewhere = (table(two_homes, home, "tally") for home in ("us-east-1", "eu-central-1"))
+    assert grants(two_homes, where, role) == {
+        log_of(two_homes, "eu-west-1", "counters"): OWN_LOG,
+        gate: {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        tally: {"dynamodb:Query", "dynamodb:UpdateItem"},
+        elsewhere: {"dynamodb:Query"},
+    }
+    (policy,) = two_homes.one(where, "AWS::IAM::Role", RoleName=role)["Policies"]
+    statements = [each for each in policy["PolicyDocument"]["Statement"] if "Condition" in each]
+    assert [(_listed(each["Action"]), _listed(each["Resource"]), each["Condition"]) for each in statements] == [
+        (
+            ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+            [gate],
+            {
+                "ForAllValues:StringLike": {
+                    "dynamodb:LeadingKeys": "key#*",
+                    "dynamodb:Attributes": ["pk", "sk", "ctr"],
+                },
+                "StringEqualsIfExists": {
+                    "dynamodb:Select": "SPECIFIC_ATTRIBUTES",
+                    "dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"],
+                },
+            },
+        ),
+        (["dynamodb:UpdateItem"], [tally], only("seq#*")),
+        (["dynamodb:Query"], [tally, elsewhere], only("ctr#*")),
+    ]
+
+
+def test_the_consumer_writes_neither_sequences_nor_the_audit_trail(prod: Synthesized) -> None:
+    (policy,) = prod.one(("home", "us-east-1"), "AWS::IAM::Role", RoleName="tallygate-prod-us-east-1-log-consumer")[
+        "Policies"
+    ]
+    conditions = [
+        each.get("Condition")
+        for each in policy["PolicyDocument"]["Statement"]
+        if each["Resource"] == table(prod, "us-east-1", "tally")
+    ]
+    others = {"dynamodb:LeadingKeys": ["seq#*", "audit#*", "request#*"]}
+    assert conditions == [{"ForAllValues:StringNotLike": others}]
+
+
 def test_the_consumer_writes_in_its_own_home_only(two_homes: Synthesized) -> None:
     assert grants(two_homes, ("home", "eu-central-1"), "tallygate-acceptance-eu-central-1-log-consumer") == {
         log_of(two_homes, "eu-central-1", "log-consumer"): OWN_LOG,
@@ -121,6 +168,8 @@ def only(partitions: str | list[str]) -> dict:
 def test_no_other_function_may_write_a_profile(prod: Synthesized) -> None:
     for where in prod.templates:
         for role in prod.all(where, "AWS::IAM::Role"):
+            if role["RoleName"].endswith("-counters"):
+                continue  # its epochs alone, as above
             for resource, actions in grants(prod, where, role["RoleName"]).items():
                 if resource.endswith("-gate") and where[0] != "ops":
                     # The consumer puts whole rows of usage, under sort keys of its own home.
@@ -201,6 +250,7 @@ def _action(node: ast.AST) -> str | None:
     [
         (("region", "eu-west-1"), "authorizer"),
         (("region", "eu-west-1"), "api"),
+        (("region", "eu-west-1"), "counters"),
         (("home", "us-east-1"), "log_consumer"),
         (("ops", "us-east-1"), "ops"),
     ],

@@ -78,11 +78,8 @@ def expected_counts(world: World, home: str) -> Counts:
             if claims and line.idem:
                 counted_once.add(line.idem)
             for increment in line.ctr:
-                add(
-                    f"ctr#{line.key}#{increment.name}",
-                    f"epoch#{increment.epoch:08d}",
-                    {"n": increment.add, "c": 0, "x": 0},
-                )
+                counter = f"{increment.name}#{increment.epoch:08d}"
+                add(f"ctr#{line.key}", counter, {"n": increment.add, "c": 0, "x": 0})
             if not (line.units or refused):
                 continue
             at = datetime.fromtimestamp(line.timestamp_ms / 1000, UTC)

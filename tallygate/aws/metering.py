@@ -1,16 +1,17 @@
 """Metering a handler: a call is refused before any work is done for it, or answered, with its limits in the headers and
-one usage line printed.
+its usage printed.
 
 Nothing here knows what the handler does: this is what meters whatever API stands behind the authorizer.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aws_lambda_powertools import Logger
 
 from tallygate.aws.telemetry import Telemetry
+from tallygate.core.counters import Counted, lines_of
 from tallygate.core.headers import EXPOSED, rate_limit_headers
 from tallygate.core.lines import format_line
 from tallygate.core.problems import CONTENT_TYPE, FAILED, NO_VERDICT, Problem, problem_of
@@ -18,7 +19,16 @@ from tallygate.core.verdict import CONTEXT_KEY, InvalidVerdictError, Verdict, ve
 
 Response = dict[str, Any]
 """An answer in payload format 2.0."""
-Serve = Callable[[Verdict], Response]
+
+
+class Served(NamedTuple):
+    """What a handler answers, and what the call counts besides itself."""
+
+    response: Response
+    counted: Counted = Counted()
+
+
+Serve = Callable[[Verdict], Served]
 
 CORS: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED)}
 """An API that is limited per Referer is called from pages."""
@@ -46,9 +56,9 @@ class Meter:
         else:
             problem = problem_of(verdict)
             if problem is None:
-                response = self._serve(verdict, serve, context)
-                line = verdict.line(context["requestId"], now_ms, response["statusCode"])
-                print(format_line(line))
+                response, counted = self._serve(verdict, serve, context)
+                for line in lines_of(verdict.line(context["requestId"], now_ms, response["statusCode"]), counted):
+                    print(format_line(line))
             else:
                 response = self._problem(problem, context)
             response["headers"] |= rate_limit_headers(verdict.told, now_ms)
@@ -69,15 +79,15 @@ class Meter:
     def _problem(self, problem: Problem, context: Mapping[str, Any]) -> Response:
         return problem_response(problem, self._types(), context["requestId"])
 
-    def _serve(self, verdict: Verdict, serve: Serve, context: Mapping[str, Any]) -> Response:
+    def _serve(self, verdict: Verdict, serve: Serve, context: Mapping[str, Any]) -> Served:
         try:
-            response = serve(verdict)
+            served = serve(verdict)
         except Exception:  # whatever a handler raises: the caller gets an answer, and the call is counted
             self._logger.exception("a handler failed")
             self._telemetry.count("Failed", urgent=True)
-            return self._problem(FAILED, context)
+            return Served(self._problem(FAILED, context))
         self._telemetry.count("Served")
-        return response
+        return served
 
 
 def problem_response(problem: Problem, types: str, id: str) -> Response:
