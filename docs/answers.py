@@ -42,7 +42,7 @@ _VOLATILE = (
     (re.compile(r"\b[0-9a-f]{16}\b"), "<key id>"),
     (re.compile(r";t=\d+"), ";t=<seconds>"),
     (re.compile(r'("key-burst";r=)\d+'), r"\1<units>"),  # of a call in the same second or in the next
-    (re.compile(r'"shardId-[^"]+"'), '"<writer>"'),
+    (re.compile(r'"\d+\.[0-9a-f]{8}"'), '"<writer>"'),
     (re.compile(r'("(used|charged)": )5\d'), r"\1<the quota, or a little more>"),  # a call that was under way elsewhere
     (re.compile(r'(month(-soft)?";q=\d+;w=)\d+'), r"\1<seconds>"),
     (re.compile(r"((X-RateLimit-Reset|Retry-After): |again in )\d+"), r"\1<seconds>"),

@@ -47,6 +47,7 @@ VERDICTS = [
     verdict(Decision(refusal="key"), "revoked"),
     Verdict("unknown", "us-east-1", "us-east-1", 0, Decision()),
     replace(verdict(Decision((CHECKED,))), key="9f2c", charge=("key", "owner"), owner="Bücher & Söhne #1"),
+    replace(verdict(Decision((CHECKED,))), key="9f2c", charge=("key",), epochs={"orders": 3, "a.b-c_9": 1}),
     replace(verdict(Decision((SPENT, CHECKED), "quota", 43_200)), bases={"ip": {"day": {"us-east-1": 150, "x": 7}}}),
     replace(
         verdict(Decision((replace(CHECKED, limit=Limit("ip", 9, "hour", rolling=True)), WARNED), would="quota")),

@@ -33,11 +33,14 @@ def call(
     path: str = "/v1/whoami",
     method: str = "GET",
     query: Mapping[str, str] | None = None,
+    body: object = None,
 ) -> dict[str, Any]:
     event = json.loads((EVENTS / "proxy_v2.json").read_text())
     event["rawPath"] = path
     if query is not None:
         event["queryStringParameters"] = dict(query)
+    if body is not None:
+        event["body"] = json.dumps(body)
     event["requestContext"]["http"] |= {"path": path, "method": method}
     if verdict is None:
         del event["requestContext"]["authorizer"]

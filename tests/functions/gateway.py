@@ -61,6 +61,7 @@ class FakeGate:
     rows: dict[str, tuple[HomeUsage, ...]] = field(default_factory=dict)
     keys: dict[str, StoredKey] = field(default_factory=dict)
     adjusted: dict[str, Adjustments] = field(default_factory=dict)
+    epochs: dict[str, dict[str, int]] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=lambda: dict(PLANS))
     rules: AddressRules = NO_RULES
     routes: Routes = ALL_ALIKE
@@ -75,7 +76,9 @@ class FakeGate:
         missing = [pk for pk in partitions if self.is_down or pk in self.unreadable]
         return Reading(
             {
-                pk: Partition(self.rows.get(pk, ()), self.keys.get(pk), self.adjusted.get(pk, UNADJUSTED))
+                pk: Partition(
+                    self.rows.get(pk, ()), self.keys.get(pk), self.adjusted.get(pk, UNADJUSTED), self.epochs.get(pk, {})
+                )
                 for pk in partitions
                 if pk not in missing
             },

@@ -19,7 +19,9 @@ def imported_by(module: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["functions.authorizer.handler", "functions.api.handler"])
+@pytest.mark.parametrize(
+    "module", ["functions.authorizer.handler", "functions.api.handler", "functions.counters.handler"]
+)
 def test_the_request_path_imports_no_sdk(module: str) -> None:
     imported = imported_by(module)
     assert module in imported

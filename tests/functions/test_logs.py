@@ -9,12 +9,15 @@ from aws_lambda_powertools import Logger
 from functions.api import handler as api
 from functions.api import routes
 from functions.authorizer import handler as authorizer
+from functions.counters import handler as counters
 from functions.log_consumer import handler as log_consumer
 from functions.ops import handler as ops
 from tallygate.local.additions.function_logs import passes
 
 
-@pytest.mark.parametrize("logger", [authorizer.logger, api.logger, routes.logger, log_consumer.logger, ops.logger])
+@pytest.mark.parametrize(
+    "logger", [authorizer.logger, api.logger, routes.logger, counters.logger, log_consumer.logger, ops.logger]
+)
 def test_lambda_takes_the_level_of_a_line_from_it(logger: Logger) -> None:
     handler, log = logger.registered_handler, io.StringIO()
     assert isinstance(handler, logging.StreamHandler)

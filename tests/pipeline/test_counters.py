@@ -72,7 +72,7 @@ def test_increments_from_all_regions_add_up_and_each_share_is_told(world: World,
         return call("POST", f"/{name}/increment", {"add": add}, region), {name: add}
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        for answer, adds in pool.map(one, range(90)):
+        for answer, adds in pool.map(one, range(60)):
             assert (answer.status_code, answer.headers["Content-Type"]) == (202, "application/json")
             assert answer.json() == {"accepted": {name: {"add": add, "epoch": 0} for name, add in adds.items()}}
             assert "RateLimit" in answer.headers
@@ -88,9 +88,9 @@ def test_increments_from_all_regions_add_up_and_each_share_is_told(world: World,
 
 def test_numbers_of_a_sequence_are_given_out_once_each(call: Call) -> None:
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        answers = list(pool.map(lambda number: call("POST", "/invoice/next", region=REGIONS[number % 3]), range(60)))
+        answers = list(pool.map(lambda number: call("POST", "/invoice/next", region=REGIONS[number % 3]), range(45)))
     assert {answer.status_code for answer in answers} == {200}
-    assert sorted(answer.json()["number"] for answer in answers) == list(range(1, 61))
+    assert sorted(answer.json()["number"] for answer in answers) == list(range(1, 46))
     assert call("POST", "/other/next").json() == {"name": "other", "number": 1}
     assert call("GET", "/invoice").json()["total"] == 0, "a sequence is no counter"
 
@@ -166,20 +166,23 @@ def test_what_is_refused_or_makes_no_sense_counts_nothing(world: World, new_key:
     assert call("POST", "/a%20b/increment").json()["parameter"] == "name"
     accepted = sum(call("POST", "/a/increment").status_code == 202 for _ in range(60))
     assert 0 < accepted < 60, "the quota of 50 was met"
-    assert call("POST", "/a/next").status_code == 429
     world.wait_until_caught_up()
-    assert call("GET", "/a").status_code == 429, "reading counters is charged as any call"
     tally = world.aws.client("dynamodb", "us-east-1")
     rows = tally.query(
         TableName=world.names.tally_table,
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"ctr#{_id_of(world, call)}"}},
+        ExpressionAttributeValues={":pk": {"S": f"ctr#{_id_of(call)}"}},
     )["Items"]
     assert [(row["sk"]["S"], row["n"]["N"]) for row in rows] == [("a#00000000", str(accepted))]
 
 
-def _id_of(world: World, call: Call) -> str:
-    """The id of the key that `call` presents; asking for one's usage is free."""
+def used(call: Call) -> set[int]:
+    """Units of the key's quotas; asking is free of charge."""
+    return {limit["used"] for limit in call("GET", "/v1/usage").json()["usage"]}
+
+
+def _id_of(call: Call) -> str:
+    """The id of the key that `call` presents."""
     usage = call("GET", "/v1/usage").json()
     return str(usage["usage"][0]["value"])
 
@@ -189,9 +192,10 @@ def test_with_an_idempotency_key_an_increment_counts_once_and_each_call_is_charg
         for token in ("order-1", "order-1", "order-2"):
             assert call("POST", "/orders/increment", {"add": 10}, region, idempotency_key=token).status_code == 202
     world.wait_until_caught_up()
+    assert used(call) == {9}
     assert totals(call) == {"orders": 20}
-    usage = call("GET", "/v1/usage").json()["usage"]
-    assert {each["used"] for each in usage} == {9 + 1}, "nine increments, and the list"
+    world.wait_until_caught_up()
+    assert used(call) == {10}, "reading counters is charged as any call"
     assert call("POST", "/orders/increment", idempotency_key="ä".encode()).json()["parameter"] == "Idempotency-Key"
 
 
