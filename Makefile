@@ -44,7 +44,7 @@ run: $(READY) ## The whole of it on this machine: three regions, an access log, 
 	@exec $(BIN)/tallygate demo $(if $(LOG),--log '$(LOG)')
 
 test: $(READY) ## Every test, with the seconds of each suite
-	@exec $(BIN)/python -m pytest -p tests.suite_times $(T)
+	@exec $(BIN)/python -m pytest -p tests.suite_times -n 2 --dist loadgroup $(T)
 
 soak: $(READY) ## Three minutes of calls while everything goes wrong, and then every count
 	@exec $(BIN)/python -m tests.soak $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SEED),--seed '$(SEED)')

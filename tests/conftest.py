@@ -10,9 +10,22 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tallygate.local.world import World
+from tests.suite_times import suite_of
 
+WHOLE_SUITES = ("local", "stacks")
+"""Suites whose tests share what takes seconds to make: an emulator, synthesized templates."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several workers share the tests (`-n`): one of them has the world, and all others go by suite or file, whose
+    fixtures are made once."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        suite = suite_of(item.nodeid)
+        group = "world" if "world" in getattr(item, "fixturenames", ()) else suite if suite in WHOLE_SUITES else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="module")

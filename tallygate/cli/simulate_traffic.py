@@ -138,7 +138,7 @@ def _both(scenario: Scenario, conditions: Conditions) -> tuple[Figures, Figures]
             return ours, naive.result()
         except BaseException:  # whoever ends this does not wait until the other has ended by itself
             for process in active_children():
-                process.terminate()
+                process.kill()  # a signal that it handles is lost while it starts
             raise
 
 

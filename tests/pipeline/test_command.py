@@ -40,9 +40,14 @@ class Command:
         return json.loads(completed.stdout)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [TALLYGATE, *arguments], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        """It hears a hang-up although whoever runs the tests may not (nohup), which children inherit."""
+        hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        try:
+            return subprocess.Popen(
+                [TALLYGATE, *arguments], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        finally:
+            signal.signal(signal.SIGHUP, hang_up)
 
 
 @pytest.fixture
