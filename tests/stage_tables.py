@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 from moto import mock_aws
 
 from tallygate.core import names
@@ -27,12 +29,26 @@ def clients() -> "Iterator[Clients]":
     them."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TALLYGATE_"))}
     credentials = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_CONFIG_FILE": os.devnull}
-    with mock.patch.dict(os.environ, ours | credentials, clear=True), mock_aws():
+    with mock.patch.dict(os.environ, ours | credentials, clear=True), models_read_once(), mock_aws():
         made = {home: boto3.client("dynamodb", region_name=home) for home in HOMES}
         for client in made.values():
             _create(client, NAMES.tally_table, names.TOP_INDEX, names.RANK_PARTITION, names.RANK)
             _create(client, NAMES.gate_table, names.OWNER_INDEX, names.KEY_OWNER, None)
         yield made
+
+
+def models_read_once() -> "mock._patch[Any]":
+    """botocore reads its models, some MB of JSON, anew for each session, and a command makes one each time. It changes
+    nothing in them: all clients of a session share what was read."""
+    return mock.patch.object(JSONFileLoader, "load_file", lambda loader, path: _model(path))
+
+
+_read: Any = JSONFileLoader.load_file
+
+
+@cache
+def _model(path: str) -> Any:
+    return _read(JSONFileLoader(), path)
 
 
 def _create(client: "DynamoDBClient", table: str, index: str, partition: str, sort: str | None) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -148,13 +149,12 @@ def find_target(
     import boto3
 
     session = boto3.Session(profile_name=profile)
-    return Target(
-        config,
-        config,
-        Names(config.service.name, stage),
-        region,
-        lambda service, region: session.client(service, region_name=region),  # type: ignore[call-overload]
-    )
+
+    @cache
+    def aws(service: str, region: str) -> Any:  # each client costs some 50 ms and connections of its own
+        return session.client(service, region_name=region)  # type: ignore[call-overload]
+
+    return Target(config, config, Names(config.service.name, stage), region, aws)
 
 
 def _unreachable_target(stage: str, region: str | None, config_path: Path) -> Target:
