@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from tallygate.client.counters import Counters
 from tallygate.client.limits import Limit
 from tallygate.client.transport import NO_RETRIES, Pool, Retries, Transport
 from tallygate.client.values import Period, Usage, UsedLimit, When, Whoami, optional_time, text_of, time_of, used_limit
 from tallygate.core.keys import key_id
+
+Granularity = Literal["hour", "day", "month"]
 
 
 class TallygateClient:
@@ -64,7 +66,7 @@ class TallygateClient:
         found = self._transport.send("GET", "/v1/usage")
         return Usage(found["plan"], found["source"], optional_time(found["as_of"]), _limits(found["usage"]))
 
-    def history(self, start: When, end: When | None = None, granularity: str = "day") -> Iterator[Period]:
+    def history(self, start: When, end: When | None = None, granularity: Granularity = "day") -> Iterator[Period]:
         """What was charged in each hour, day or month from `start` up to `end` (now), page by page as it is asked for.
         Free of charge."""
         query = {"from": text_of(start), "granularity": granularity}

@@ -3,7 +3,7 @@ credentials (SigV4). Answers are documents as the API has them; their types are 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 from urllib.parse import quote
 
@@ -201,15 +201,21 @@ class Keys:
 
 
 def _signer(region: str, session: Session | None) -> Sign:
-    def sign(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Mapping[str, str]:
-        # Only who signs pays for botocore, half a second of imports; and credentials may have been renewed meanwhile.
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
+    @cache
+    def credentials_of() -> Any:
         from botocore.session import get_session
 
-        credentials = (session or get_session()).get_credentials()
-        if credentials is None:
+        found = (session or get_session()).get_credentials()
+        if found is None:
             raise TallygateError("no AWS credentials were found; a session with some may be given")
+        return found
+
+    def sign(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Mapping[str, str]:
+        # Only who signs pays for botocore, half a second of imports.
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        credentials = credentials_of()  # which renew themselves
         request = AWSRequest(method, url, data=body or b"", headers=dict(headers))
         SigV4Auth(credentials.get_frozen_credentials(), "execute-api", region).add_auth(request)
         return dict(request.headers)

@@ -14,6 +14,8 @@ from tallygate.client.limits import Limit, limits_of
 
 TIMEOUT: Final = urllib3.Timeout(connect=5, read=30)
 """In seconds; no gateway of AWS answers later than 30."""
+CONNECTIONS: Final = 8
+"""Kept open, for as many threads."""
 USER_AGENT: Final = "tallygate-client"
 SAFE: Final = frozenset({"GET", "HEAD"})
 
@@ -71,7 +73,7 @@ class Transport:
         self.limits: tuple[Limit, ...] = ()
         self._sign = sign
         self._retries = retries
-        self._pool: Pool = pool or urllib3.PoolManager()
+        self._pool: Pool = pool or urllib3.PoolManager(maxsize=CONNECTIONS)
         self._sleep = sleep
 
     def send(
