@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tallygate.local.additions import (
+    bulk,
     destinations,
     faults,
     function_logs,
     http_api,
     iam_routes,
+    key_conditions,
     log_delivery,
     queries,
     stream_mapping,
@@ -33,7 +35,7 @@ class Additions:
         has been consumed. `POST /_tallygate/flush` does not wait for any window to end; its answer is the same. `POST
         /_tallygate/warm` starts a worker of every function. `POST /_tallygate/faults` takes a list of orders for what
         shall go wrong, `DELETE` cancels them, `GET` tells what has happened. `GET /_tallygate/queries` tells how many
-        Queries each table answered."""
+        Queries each table answered. `POST /_tallygate/rows` fills a table: {account, region, table, rows}."""
         match method, path:
             case "POST", "/_tallygate/warm":
                 return {"errors": workers.warm()}
@@ -43,6 +45,8 @@ class Additions:
                 for order in json.loads(body) if method == "POST" else ():
                     self.faults.order(order)
                 return self.faults.progress()
+            case "POST", "/_tallygate/rows":
+                return {"rows": bulk.put_rows(**json.loads(body))}
             case "GET", "/_tallygate/queries":
                 return self.queries.progress()
             case "POST", "/_tallygate/flush":
@@ -74,6 +78,7 @@ def install(delivery_window_seconds: float, longest_batching_window_seconds: flo
     destinations.install()
     http_api.install()
     iam_routes.install()
+    key_conditions.install()
     faults.install(additions.faults)
     queries.install(additions.queries)
     return additions
