@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tallygate.access_log.entry import Skipped
 from tallygate.aws.usage_reader import UsageReader
+from tallygate.cli.dashboard import served_world
 from tallygate.cli.demo_report import DemoReport, skipped_lines
 from tallygate.cli.failures import Failure
 from tallygate.cli.output import console, print_json
@@ -86,7 +87,8 @@ def demo(
                 if as_json:
                     print_json({**outcome.document(), "seconds": {"ready": round(ready_seconds, 2), **phases.seconds}})
                 if stay if stay is not None else not as_json and sys.stdin.isatty() and out.is_terminal:
-                    stay_up(world, out)
+                    with served_world(world) as page:
+                        stay_up(world, out, page)
         except NoAnswersError as error:
             raise Failure(f"{error}; see {world.log_path}") from None
         finally:
@@ -104,11 +106,11 @@ def this_command() -> str:
     return command
 
 
-def stay_up(world: World, out: Console) -> None:
-    """Until a signal comes or the world is ended from elsewhere."""
+def stay_up(world: World, out: Console, page: str) -> None:
+    """Until a signal comes or the world is ended from elsewhere. `page` is the URL of the operators' page."""
     endpoint = next(iter(world.endpoints.values()))
     out.print()
-    show_world(world, out)
+    show_world(world, out, page)
     keys = world.notes[DEMO_KEYS]
     command = this_command()
     tries = [

@@ -21,33 +21,46 @@ class Failure(click.ClickException):
 @contextmanager
 def one_line_failures() -> Iterator[None]:
     """Turns what can be expected to go wrong into a Failure. Anything else is our fault and keeps its traceback."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read our output has seen enough; click knows
+    except Exception as error:
+        said = in_words(error)
+        if said is None:
+            raise
+        raise Failure(said) from error
+
+
+def in_words(error: Exception) -> str | None:
+    """What can be expected to go wrong, and what to do next; None for anything else."""
     from botocore import exceptions as aws
 
     from tallygate.config import ConfigError
     from tallygate.local.errors import WorldError
+    from tallygate.operations.errors import UnreachableError
 
-    try:
-        yield
-    except (ConfigError, WorldError) as error:
-        raise Failure(str(error)) from error
-    except aws.ProfileNotFound as error:
-        raise Failure(f"{error}: `aws configure list-profiles` names those there are") from error
-    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.NoRegionError) as error:
-        raise Failure(f"{error}: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give --profile") from error
-    except (aws.SSOError, aws.TokenRetrievalError) as error:
-        raise Failure(
-            f"{_line(error)} — sign in again: `aws sso login`, with --profile if you gave one here"
-        ) from error
-    except (aws.CredentialRetrievalError, aws.LoginError) as error:
-        raise Failure(f"{_line(error)} — `aws sts get-caller-identity` shows whether these credentials work") from error
-    except aws.ClientError as error:
-        raise Failure(_refused(error)) from error
-    except (aws.ConnectionError, aws.HTTPClientError) as error:
-        raise Failure(f"{_line(error)} — {_unreached()}") from error
-    except BrokenPipeError:
-        raise  # whoever read our output has seen enough; click knows
-    except (aws.BotoCoreError, OSError) as error:
-        raise Failure(_line(error)) from error
+    match error:
+        case UnreachableError():
+            why = in_words(error.__cause__) if isinstance(error.__cause__, Exception) else None
+            return f"{error.what} in {error.region} cannot be read: {why}" if why else _line(error)
+        case ConfigError() | WorldError():
+            return str(error)
+        case aws.ProfileNotFound():
+            return f"{error}: `aws configure list-profiles` names those there are"
+        case aws.NoCredentialsError() | aws.PartialCredentialsError() | aws.NoRegionError():
+            return f"{error}: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give --profile"
+        case aws.SSOError() | aws.TokenRetrievalError():
+            return f"{_line(error)} — sign in again: `aws sso login`, with --profile if you gave one here"
+        case aws.CredentialRetrievalError() | aws.LoginError():
+            return f"{_line(error)} — `aws sts get-caller-identity` shows whether these credentials work"
+        case aws.ClientError():
+            return _refused(error)
+        case aws.ConnectionError() | aws.HTTPClientError():
+            return f"{_line(error)} — {_unreached()}"
+        case aws.BotoCoreError() | OSError():
+            return _line(error)
+    return None
 
 
 _SIGN_IN: Final = "sign in again: `aws sso login`, or new credentials"

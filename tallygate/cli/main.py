@@ -7,6 +7,7 @@ import click
 from tallygate.cli.addresses import addresses
 from tallygate.cli.audit import audit
 from tallygate.cli.completion import completion
+from tallygate.cli.dashboard import dashboard
 from tallygate.cli.demo import demo
 from tallygate.cli.exit_codes import EXIT_CODES, INTERRUPTED
 from tallygate.cli.failures import one_line_failures
@@ -20,7 +21,7 @@ from tallygate.cli.world import down, endpoints, up
 
 SECTIONS: Final[tuple[tuple[str, tuple[click.Command, ...]], ...]] = (
     ("The service on this machine", (demo, up, down, endpoints)),
-    ("What is used", (usage, quota)),
+    ("What is used", (dashboard, usage, quota)),
     ("Who may call, and how much", (keys, addresses, plans, audit)),
     ("What goes wrong, and what would be", (rejects, simulate)),
     ("Your shell", (completion,)),
@@ -62,6 +63,7 @@ class Tallygate(click.Group):
 Examples:
   tallygate demo                              three regions on this machine, and every count checked
   tallygate up                                the same, to work against; `tallygate down` ends it
+  tallygate dashboard                         a page in the browser, to look rather than read
   tallygate usage show ip 203.0.113.7         what one address used this month
   tallygate usage top ref --stage prod        the busiest sites of a deployed stage
   tallygate keys create --owner acme --plan starter

@@ -143,12 +143,13 @@ def document(world: World) -> dict[str, Any]:
     }
 
 
-def show_world(world: World, out: Console) -> None:
-    """The same for people."""
+def show_world(world: World, out: Console, page: str = "`tallygate dashboard` serves it") -> None:
+    """The same for people. `page`: where the operators' page is."""
     rows = table("region", "<API")
     for region, endpoint in world.endpoints.items():
         rows.add_row(region, endpoint.url)
     rows.add_row("operators", world.ops_endpoint.url)
+    rows.add_row("page", page)
     rows.add_row("AWS", world.aws.endpoint)
     out.print(rows)
     keys = table("demo key", "<plan", "<id")

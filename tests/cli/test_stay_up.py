@@ -11,6 +11,7 @@ from rich.console import Console
 from tallygate.cli.demo import stay_up
 
 ENDPOINT = SimpleNamespace(url="http://abc.execute-api.localhost:4566")
+PAGE = "http://127.0.0.1:8460/"
 KEY = {"secret": "tg_local_secret", "plan": "trial", "id": "0123456789abcdef"}
 
 
@@ -23,8 +24,9 @@ def tries(capsys: pytest.CaptureFixture[str], keys: list[dict[str, str]]) -> lis
         aws=SimpleNamespace(endpoint="http://127.0.0.1:4566"),
         is_running=lambda: False,
     )
-    stay_up(cast("Any", world), Console(width=40))
+    stay_up(cast("Any", world), Console(width=40), PAGE)
     shown = capsys.readouterr().out
+    assert PAGE in shown
     return [line.strip() for line in shown.split("another terminal")[1].splitlines() if line.startswith("  ")]
 
 

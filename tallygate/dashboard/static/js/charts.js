@@ -1,0 +1,134 @@
+// Charts by plotly, whose script comes after the tables. Colours are those of the page.
+
+import { onSetting } from "./settings.js";
+import { onAxis, zoneName } from "./times.js";
+import { lengthOf } from "./ranges.js";
+
+let library = null;
+const loaded = () => {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = document.querySelector('meta[name="charts"]').content;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      library = null;
+      reject(new Error("The charts' script cannot be loaded; the tables have the figures."));
+    };
+    document.head.append(script);
+  });
+  return library;
+};
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+const axis = (more) => ({
+  gridcolor: colour("line"),
+  linecolor: colour("line"),
+  zeroline: false,
+  automargin: true,
+  fixedrange: true,
+  ...more,
+});
+
+const layout = (more) => ({
+  autosize: true,
+  margin: { l: 4, r: 8, t: 6, b: 4 },
+  paper_bgcolor: "rgba(0,0,0,0)",
+  plot_bgcolor: "rgba(0,0,0,0)",
+  font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("quiet") },
+  hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("edge"), font: { color: colour("text") } },
+  showlegend: false,
+  dragmode: false,
+  hovermode: "x unified",
+  ...more,
+});
+
+const drawn = new Map();
+
+const redraw = async (element) => {
+  const { make } = drawn.get(element);
+  try {
+    const plotly = await loaded();
+    if (drawn.get(element)?.make !== make || !element.isConnected) return;
+    const { data, layout: made } = make();
+    await plotly.react(element, data, made, { displayModeBar: false, responsive: true, scrollZoom: false });
+  } catch (error) {
+    element.textContent = error.message;
+  }
+};
+
+onSetting(() => {
+  for (const element of drawn.keys()) {
+    if (element.isConnected) redraw(element);
+    else drawn.delete(element);
+  }
+});
+
+/** Draws what `make` gives into `element`, and again when colours or times change; not when `signature` is that of what
+ * is drawn there already. */
+export const draw = (element, signature, make) => {
+  if (drawn.get(element)?.signature === signature) return;
+  drawn.set(element, { signature, make });
+  redraw(element);
+};
+
+/** Admitted and denied in each row of a time series. `most` is the top of the axis; null for what they need. */
+export const overTime = (rows, granularity, { ticks = 6, most = null } = {}) => {
+  const x = rows.map((row) => onAxis(row.start));
+  const width = rows.map((row, place) => lengthOf(row, rows[place + 1], granularity));
+  const bar = (name, text) => ({
+    type: "bar",
+    name,
+    x,
+    y: rows.map((row) => row[name]),
+    width,
+    offset: 0,
+    marker: { color: colour(name), line: { width: rows.length > 60 ? 0 : 1, color: colour("panel") } },
+    hovertemplate: `%{y:,} ${text}<extra></extra>`,
+  });
+  const highest = Math.max(...rows.map((row) => row.admitted + row.denied), 0);
+  const top = Math.max(most ?? highest, 1);
+  const end = rows.length ? new Date(new Date(rows.at(-1).start).getTime() + width.at(-1)).toISOString() : null;
+  return {
+    data: [bar("admitted", "admitted"), bar("denied", "denied")],
+    layout: layout({
+      barmode: "stack",
+      xaxis: axis({
+        type: "date",
+        showgrid: false,
+        nticks: ticks,
+        tickangle: 0,
+        range: end ? [x[0], onAxis(end)] : undefined,
+        hoverformat: `%-d %b, %H:%M ${zoneName()}`,
+        tickformatstops: [
+          { dtickrange: [null, 43_200_000], value: "%H:%M\n%-d %b" },
+          { dtickrange: [43_200_000, "M1"], value: "%-d %b" },
+          { dtickrange: ["M1", null], value: "%b\n%Y" },
+        ],
+      }),
+      yaxis: axis({ range: [0, top * 1.06], nticks: 4, separatethousands: true, tickformat: top < 5 ? ",d" : ",~r", dtick: top < 5 ? 1 : undefined }),
+    }),
+  };
+};
+
+/** How late each of the last batches was, in seconds: arrival and counting. */
+export const delays = (batches) => {
+  const x = batches.map((batch) => onAxis(batch.at));
+  const line = (name, text, shade) => ({
+    type: "scatter",
+    mode: batches.length > 1 ? "lines" : "markers",
+    name: text,
+    x,
+    y: batches.map((batch) => batch[name] / 1000),
+    line: { color: colour(shade), width: 2 },
+    marker: { color: colour(shade) },
+    hovertemplate: `${text} after %{y:.1f} s<extra></extra>`,
+  });
+  return {
+    data: [line("arrival_ms", "arrived", "third"), line("counted_ms", "counted", "admitted")],
+    layout: layout({
+      xaxis: axis({ type: "date", showgrid: false, nticks: 4, tickangle: 0, tickformat: "%H:%M", hoverformat: `%H:%M:%S ${zoneName()}` }),
+      yaxis: axis({ rangemode: "tozero", nticks: 4, ticksuffix: " s" }),
+    }),
+  };
+};
