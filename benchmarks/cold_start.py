@@ -17,6 +17,7 @@ MODULES: Final = {
     "authorizer": "functions.authorizer.handler",
     "Powertools event handler": "aws_lambda_powertools.event_handler",
     "api": "functions.api.handler",
+    "counters": "functions.counters.handler",
     "boto3, for comparison": "boto3",
     "log consumer": "functions.log_consumer.handler",
 }

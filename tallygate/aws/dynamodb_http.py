@@ -1,8 +1,9 @@
-"""Reads from DynamoDB within a deadline, over kept connections and nothing but the standard library: for functions that
-a caller waits for. Requests that are made together travel together, one connection each.
+"""Requests to DynamoDB within a deadline, over kept connections and nothing but the standard library: for functions
+that a caller waits for. Requests that are made together travel together, one connection each.
 
 There is one try, and a second only when a kept connection turns out to be closed: who waits 150 ms has no time for
-more. Name resolution is the one step that the deadline does not bound.
+more. So a write may be made twice, or made without an answer: whoever writes must bear both. Name resolution is the one
+step that the deadline does not bound.
 """
 
 import json

@@ -4,10 +4,29 @@ import json
 import signal
 from pathlib import Path
 
-from tallygate.local.world import PROJECT
+from tallygate.local.world import PROJECT, World
+from tests.pipeline.test_client import caller
 from tests.pipeline.test_command import Command
 
 HOMES = ("us-east-1", "eu-west-1")
+OF = ("--owner", "tests", "--plan", "pro")
+
+
+def counters_of_two_homes_are_added_up(world: World, key: str) -> None:
+    """Each home has its share, and has an idempotency key of its own."""
+    clients = {region: caller(endpoint, key.strip()) for region, endpoint in world.endpoints.items()}
+    for client in clients.values():
+        for _ in range(2):
+            client.counters.increment("orders", 5)
+            client.counters.increment("orders", 100, idempotency_key="order-1")
+    world.wait_until_caught_up()
+    shares = {}
+    for client in clients.values():
+        orders = client.counters.get("orders")
+        assert (orders.total, orders.unread) == (len(clients) * 10 + 200, ())
+        shares = {home: share.total for home, share in orders.homes.items()}
+    assert shares == {"us-east-1": 10 * (len(clients) - 1) + 100, "eu-west-1": 110}
+    assert [client.counters.next("invoice") for client in clients.values()] == list(range(1, len(clients) + 1))
 
 
 def test_the_counts_of_two_homes_are_together_those_of_the_log(tmp_path: Path) -> None:
@@ -31,6 +50,7 @@ def test_the_counts_of_two_homes_are_together_those_of_the_log(tmp_path: Path) -
         assert shown["seen"] == "Virginia, after a call of its own, leaves 139 of 200"
         homes = command.json("usage", "show", "ip", "198.18.0.1")["homes"]
         assert {home: count["admitted"] for home, count in homes.items()} == {"us-east-1": 11, "eu-west-1": 50}
+        counters_of_two_homes_are_added_up(World.attach(command.directory), command.run("keys", "create", *OF).stdout)
     finally:
         demo.send_signal(signal.SIGTERM)
         said = demo.communicate(timeout=60)
