@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final
 
-from tallygate.client.errors import TallygateError
 from tallygate.core.lines import COUNTER_NAME, MAX_INCREMENTS, MAX_UNITS
 
+FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
-"""Between two tries, unless `Retry-After` asks for more."""
+"""Between two tries, unless `Retry-After` asks for more; each is twice the one before."""
 
 Send = Callable[[Mapping[str, int], str], None]
 """Sends what to add, by name, under an idempotency key; raises TallygateError."""
@@ -131,9 +131,9 @@ class CounterBuffer:
             try:
                 self.flush()
                 pause = 0.0
-            except TallygateError as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is: what was not sent stays, and this thread too
                 asked: int | None = getattr(error, "retry_after_seconds", None)
-                pause = max(float(asked or 0), min(LONGEST_PAUSE_SECONDS, 2 * pause or 1.0))
+                pause = max(float(asked or 0), min(LONGEST_PAUSE_SECONDS, 2 * pause or FIRST_PAUSE_SECONDS))
                 log.warning("increments were not sent, and wait for %.0f s: %s", pause, error)
 
     def _wait(self, pause: float) -> bool:

@@ -12,6 +12,7 @@ import urllib3
 from fake_pool import URL, Answer, FakePool, client_of
 
 from tallygate.client import CounterBuffer, NoAnswerError, QuotaExceededError, Retries
+from tallygate.client import buffer as buffering
 from tallygate.core.lines import MAX_INCREMENTS, MAX_UNITS
 
 AT = "2026-11-20T12:00:00.123Z"
@@ -160,17 +161,20 @@ def test_what_is_not_sent_stays_and_is_sent_again_under_the_same_key(lost: int) 
     assert service.totals == {"orders": 5 + 1 + lost}
 
 
-def test_in_the_background_a_failure_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_in_the_background_a_failure_is_logged_and_tried_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffering, "FIRST_PAUSE_SECONDS", 0.001)
     spent = QuotaExceededError(429, {"detail": "key-day allows 50 a day."}, 0)
-    service = Service(spent)
-    service.lost = 0
+    service = Service(spent, RuntimeError("odd"))
     with caplog.at_level("WARNING", "tallygate.client"):
         buffer = CounterBuffer(service, most=1, seconds=LONG)
         buffer.add("orders")
         assert service.arrived.wait(30)
         buffer.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "increments were not sent, and wait for 1 s: 429: key-day allows 50 a day."
+        "increments were not sent, and wait for 0 s: 429: key-day allows 50 a day.",
+        "increments were not sent, and wait for 0 s: odd",
     ]
     assert service.totals == {"orders": 1}
 
