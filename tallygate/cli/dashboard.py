@@ -45,7 +45,7 @@ def dashboard(target: Target, port: int | None, wants_open: bool | None, as_json
 
     Calls by region over time, the largest callers and how much of their quotas is left, one caller's
     limits and past, how late counting is, and rejects. It reads the tables and writes nothing:
-    read-only credentials are enough (docs/operators.md lists what they must allow).
+    read-only credentials are enough (docs/dashboard.md lists what they must allow).
 
     \b
     Examples:

@@ -4,7 +4,7 @@ import { ask, askRows } from "./ask.js";
 import { draw, overTime } from "./charts.js";
 import { showChoices } from "./choices.js";
 import { h, part, show } from "./dom.js";
-import { clearProblem, showProblem } from "./notices.js";
+import { clearProblem, empty, showProblem } from "./notices.js";
 import { go, onChange, placed } from "./place.js";
 import { RANGES, rangeQuery, stepOf } from "./ranges.js";
 import { Refreshed } from "./refresh.js";
@@ -22,13 +22,24 @@ const range = () => (OFFERED.includes(placed("past")) ? placed("past") : "month"
 const step = () => stepOf(range(), range() === "7d" ? "day" : null);
 
 const build = () => {
+  const chart = { class: "chart middle", "data-part": "past-chart", role: "img", "aria-label": "Admitted and denied over time; the table below has the figures" };
+  const table = { class: "scroll", "data-part": "past-table", role: "region", tabindex: "0", "aria-label": "History as a table" };
   show(
     place,
-    h("div", { class: "head" }, h("h3", {}, "History"), h("fieldset", { class: "segments", "data-part": "past", "data-own": true }, h("legend", {}, "Time range of the history"))),
+    h(
+      "div",
+      { class: "head" },
+      h("h3", {}, "History"),
+      h("fieldset", { class: "segments", "data-part": "past", "data-own": true }, h("legend", {}, "Time range of the history")),
+    ),
     h("div", { "data-part": "past-notice", "data-own": true }),
-    h("p", { class: "quiet", "data-part": "past-total", "data-own": true }, "…"),
-    h("div", { class: "chart middle", "data-part": "past-chart", "data-own": true, role: "img", "aria-label": "Admitted and denied over time; the table below has the figures" }),
-    h("details", { "data-own": true }, h("summary", {}, "The same as a table"), h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "History as a table", "data-part": "past-table" })),
+    h(
+      "div",
+      { "data-part": "past-body", "data-own": true },
+      h("p", { class: "quiet", "data-part": "past-total" }, "…"),
+      h("div", chart),
+      h("details", {}, h("summary", {}, "The same as a table"), h("div", table)),
+    ),
   );
 };
 
@@ -37,6 +48,7 @@ const showControls = () =>
 
 const showPast = () => {
   clearProblem(part(place, "past-notice"));
+  part(place, "past-body").hidden = false;
   const { rows, granularity, total } = shown;
   show(part(place, "past-total"), `${count(total.admitted)} admitted (${count(total.charged)} charged), ${count(total.denied)} denied in ${RANGES[range()].words}, by the ${granularity}.`);
   draw(part(place, "past-chart"), JSON.stringify([who, rows]), () => overTime(rows, granularity, { ticks: 5 }));
@@ -53,10 +65,19 @@ const showPast = () => {
   );
 };
 
-/** Since when such counts are kept depends on who it is: a question about this very period tells. */
+/** Since when such counts are kept depends on who it is: a question about this very hour tells. */
 const keptFrom = async (query, signal) => {
-  const now = await ask("usage", { ...who, granularity: query.granularity, from: new Date().toISOString(), limit: "1" }, signal);
+  const { from } = rangeQuery("6h", "hour");
+  const now = await ask("usage", { ...who, granularity: query.granularity, from, limit: "1" }, signal);
   return now.kept_from > query.from ? now.kept_from : query.from;
+};
+
+/** That hours are not counted for somebody is no failure, but how it is set up. */
+const showFailure = (problem, seconds) => {
+  const notice = part(place, "past-notice");
+  if (problem.parameter !== "granularity") return showProblem(notice, problem, seconds, () => past.now());
+  part(place, "past-body").hidden = true; // what is there is of another range
+  return show(notice, empty("It is not counted by the hour", "Hours are counted for those who have a limit by the hour; days and months of everybody."));
 };
 
 const past = new Refreshed({
@@ -69,7 +90,7 @@ const past = new Refreshed({
     shown = found;
     showPast();
   },
-  fail: (problem, seconds) => showProblem(part(place, "past-notice"), problem, seconds, () => past.now()),
+  fail: showFailure,
 });
 
 /** Shows the past of whom a standing is about; null for nobody. Told again, it goes on as it does. */
