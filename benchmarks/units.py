@@ -17,7 +17,7 @@ from random import Random
 import orjson
 from rich.progress import track
 
-from tallygate.aws.rows import counts_of, gate_row, seen_row
+from tallygate.aws.rows import counts_of, gate_row, seen_row, statistics_attributes
 from tallygate.config import load
 from tallygate.core.consume import Consumer
 from tallygate.core.counting import CountingSettings
@@ -27,7 +27,7 @@ from tallygate.core.payload import Record
 from tallygate.core.periods import HOUR_MS
 from tallygate.core.plans import Caps
 from tallygate.core.publish import Publication
-from tallygate.core.seen import SeenBatch, SeenPayloads, Sighting
+from tallygate.core.seen import BatchStatistics, SeenBatch, SeenPayloads, Sighting
 from tallygate.core.tally import Addition, ItemKey, TallyItem, Update, Written
 from tallygate.demo.access_log import LogLine, read_log
 from tallygate.sim.logs import usage_payload
@@ -103,10 +103,15 @@ class BilledSeen(MemorySeen):
         self.bill.reads += _units(46 * len(found), READ_BYTES)
         return iter(found)
 
-    def keep(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
-        super().keep(writer, batch, expires_seconds)
-        for bucket_ms, part in batch.by_bucket():
-            self.bill.digests += _units(_size(seen_row(writer, bucket_ms, part, expires_seconds)), WRITE_BYTES)
+    def keep(
+        self, writer: str, batch: SeenBatch, expires_seconds: int, statistics: BatchStatistics | None = None
+    ) -> None:
+        super().keep(writer, batch, expires_seconds, statistics)
+        rows = [seen_row(writer, bucket_ms, part, expires_seconds) for bucket_ms, part in batch.by_bucket()]
+        if statistics is not None:
+            rows[-1] |= statistics_attributes(statistics, batch.newest_ms)
+        for row in rows:
+            self.bill.digests += _units(_size(row), WRITE_BYTES)
 
 
 class BilledGate(MemoryGate):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tallygate.aws.key_store import InvalidCursorError
+from tallygate.aws.key_reader import InvalidCursorError
 from tallygate.core.key_admin import (
     BusyError,
     KeyExistsError,

@@ -69,7 +69,7 @@ class QuotaStore:
                 raise UnknownKeyError(value)
             before = adjustments_of(row)
             after = change(before)
-            recorded = audit.Change(action, pk, *audit.difference(_document(before), _document(after)))
+            recorded = audit.Change(action, pk, *audit.difference(before.document(), after.document()))
             if after == before or self._write(kind, pk, after, number(row, names.REVISION), recorded, now_ms):
                 return Change(before, after)
         raise BusyError(pk)
@@ -117,11 +117,6 @@ class QuotaStore:
 
 def _key(pk: str) -> Attributes:
     return {names.PK: {"S": pk}, names.SK: {"S": names.PROFILE_SK}}
-
-
-def _document(adjustments: Adjustments) -> dict[str, Any]:
-    bases = {period: {home: base.units for home, base in homes.items()} for period, homes in adjustments.bases.items()}
-    return {"baselines": bases, "top_ups": {period: dict(top_ups) for period, top_ups in adjustments.extras.items()}}
 
 
 def _values(adjustments: Adjustments) -> Attributes:

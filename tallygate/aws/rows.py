@@ -6,7 +6,7 @@ from typing import Any, Final
 from tallygate.core import names
 from tallygate.core.plans import Limit
 from tallygate.core.publish import Publication
-from tallygate.core.seen import DIGEST_BYTES, SeenBatch, Sighting
+from tallygate.core.seen import DIGEST_BYTES, BatchStatistics, SeenBatch, Sighting
 from tallygate.core.tally import Addition, Claim, TallyItem, Update
 
 Row = Mapping[str, Mapping[str, Any]]
@@ -151,6 +151,19 @@ def seen_row(writer: str, bucket_ms: int, batch: SeenBatch, expires_seconds: int
         names.SEEN_DIGESTS: {"B": packed},
         names.EXPIRES: {"N": str(expires_seconds)},
     }
+
+
+def statistics_attributes(statistics: BatchStatistics, counted_ms: int) -> Attributes:
+    """What the last row of digests of a batch says of counting it."""
+    numbers = {
+        names.SEEN_COUNTED_MS: counted_ms,
+        names.SEEN_LINES: statistics.lines,
+        names.AT_MS: statistics.called_ms,
+        names.LAG_MS: statistics.mean_delay_ms,
+    }
+    if statistics.published:
+        numbers[names.SEEN_PUBLISHED] = statistics.published
+    return {name: {"N": str(value)} for name, value in numbers.items()}
 
 
 def sightings_of(row: Row) -> Iterator[Sighting]:

@@ -1,12 +1,13 @@
 """Payload digests in DynamoDB: small items of the tally table, read with strong consistency."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from tallygate.aws.dynamodb import store_errors
-from tallygate.aws.rows import Row, seen_row, seen_sk, sightings_of
+from tallygate.aws.rows import Row, seen_row, seen_sk, sightings_of, statistics_attributes
 from tallygate.core import names
-from tallygate.core.seen import SeenBatch, Sighting, bucket_of
+from tallygate.core.seen import BatchStatistics, SeenBatch, Sighting, bucket_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -15,12 +16,17 @@ _AFTER_DIGITS: Final = ":"
 """Sorts after every digit: the end of a minute's keys."""
 
 
+def clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 class SeenTable:
     """SeenStore on the tally table of a home."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, clock: Callable[[], int] = clock_ms) -> None:
         self._client = client
         self._table = table
+        self._clock = clock
 
     def writers(self) -> list[str]:
         """See SeenStore.writers."""
@@ -51,10 +57,15 @@ class SeenTable:
         for row in rows:
             yield from sightings_of(row)
 
-    def keep(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
-        """See SeenStore.keep."""
-        for bucket_ms, part in batch.by_bucket():
-            self._put(seen_row(writer, bucket_ms, part, expires_seconds))
+    def keep(
+        self, writer: str, batch: SeenBatch, expires_seconds: int, statistics: BatchStatistics | None = None
+    ) -> None:
+        """See SeenStore.keep. The last row has the statistics."""
+        rows = [seen_row(writer, bucket_ms, part, expires_seconds) for bucket_ms, part in batch.by_bucket()]
+        if statistics is not None:
+            rows[-1] |= statistics_attributes(statistics, self._clock())
+        for row in rows:
+            self._put(row)
 
     def _put(self, item: dict[str, dict[str, Any]]) -> None:
         with store_errors():

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from tallygate.access_log.entry import Skipped
-from tallygate.aws.usage_reader import UsageReader
+from tallygate.aws.whole_tally import WholeTally
 from tallygate.cli.dashboard import served_world
 from tallygate.cli.demo_report import DemoReport, skipped_lines
 from tallygate.cli.failures import Failure
@@ -81,7 +81,7 @@ def demo(
                 out.print(f"Ready after {ready_seconds:.1f} s on port {world.port}\n")
                 urls = {region: endpoint.url for region, endpoint in world.endpoints.items()}
                 tallies = {home: world.aws.client("dynamodb", home) for home in world.config.service.homes}
-                usage = UsageReader(tallies, world.names.tally_table)
+                usage = WholeTally(tallies, world.names.tally_table)
                 report, prefix = DemoReport(out, phases), world.config.service.ipv6_prefix
                 outcome = run(urls, world, usage, world.config.plans, keys, lines, report, prefix)
                 if as_json:

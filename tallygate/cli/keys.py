@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import click
 
-from tallygate.aws.key_store import InvalidCursorError, KeyStore
+from tallygate.aws.key_reader import InvalidCursorError
+from tallygate.aws.key_store import KeyStore
 from tallygate.cli import suggestions
 from tallygate.cli.failures import Failure
 from tallygate.cli.identifiers import key_id_of

@@ -2,7 +2,8 @@
 
 from tallygate.cli.target import Target
 from tallygate.core.retention import Retention
-from tallygate.operations.operations import Operations, Service
+from tallygate.operations.operations import Operations
+from tallygate.operations.service import Service
 
 
 def operations_of(target: Target) -> Operations:

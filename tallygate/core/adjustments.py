@@ -106,6 +106,11 @@ class Adjustments:
             raise TooManyTopUpsError(period)
         return Adjustments(kept.bases, {**kept.extras, period: top_ups})
 
+    def document(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Units by period, as JSON tells them."""
+        bases = {period: {home: base.units for home, base in homes.items()} for period, homes in self.bases.items()}
+        return {"baselines": bases, "top_ups": {period: dict(top_ups) for period, top_ups in self.extras.items()}}
+
     def _kept(self, now_ms: int) -> "Adjustments":
         """Those of the current periods, of the ones before, which rolling limits still count, and of a day ago: others
         have been over for a day at least."""

@@ -14,7 +14,7 @@ from tallygate.core.fold import Fold
 from tallygate.core.lines import UsageLine
 from tallygate.core.payload import Loads, Payload, Record, Reject, decode, lines_of
 from tallygate.core.publish import GateWriter
-from tallygate.core.seen import SeenBatch, SeenPayloads
+from tallygate.core.seen import BatchStatistics, SeenBatch, SeenPayloads
 from tallygate.core.tally import TallyStore
 
 
@@ -84,7 +84,7 @@ class Consumer:
         outcome.oldest_repeat_ms = self._seen.oldest_repeat_ms
         if outcome.rejects:
             self._rejects.send(writer, outcome.rejects)
-        self._seen.remember(writer, batch)
+        self._seen.remember(writer, batch, _statistics(batch, outcome, len(once)))
         self._flushed[writer] = (batch.last, flushed_ms)
         return outcome
 
@@ -108,3 +108,10 @@ class Consumer:
         """Time over which the batch was collected."""
         last, flushed_ms = self._flushed.get(writer, (batch.first, 0))
         return collected_ms(flushed_ms if last < batch.first else None, batch.oldest_ms, batch.newest_ms)
+
+
+def _statistics(batch: SeenBatch, outcome: Outcome, once: int) -> BatchStatistics:
+    """`once`: lines that were claimed, which are in no fold."""
+    arrived_ms = sum(sighting.arrived_ms for sighting in batch.sightings) // len(batch.sightings)
+    lines, delay_ms = outcome.lines + once, outcome.mean_delay_ms
+    return BatchStatistics(lines, arrived_ms - delay_ms, delay_ms, outcome.published)

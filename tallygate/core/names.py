@@ -79,6 +79,13 @@ CLAIM_BY: Final = "by"
 SEEN_PREFIX: Final = "seen#"
 """pk `seen#<writer>`, sk `<minute of arrival, ms>#<first>#<last sequence number>`: what payloads these were."""
 SEEN_DIGESTS: Final = "digests"
+SEEN_LINES: Final = "lines"
+"""In the last row of a batch, how counting it went: lines counted. With it AT_MS, the mean time of their calls, LAG_MS,
+their mean delay until they arrived, and:"""
+SEEN_COUNTED_MS: Final = "counted"
+"""When that was done, by the clock of whoever did it."""
+SEEN_PUBLISHED: Final = "published"
+"""Rows that it published; absent for none."""
 WRITERS_PK: Final = "writers"
 """pk of the list of writers of this home; sk is the writer."""
 

@@ -66,6 +66,16 @@ class SeenBatch:
             yield bucket_ms, SeenBatch(tuple(sightings))
 
 
+class BatchStatistics(NamedTuple):
+    """What counting a batch came to: lines, the mean time of their calls, their mean delay from call to arrival, and
+    rows published. Nothing goes by it but people who look."""
+
+    lines: int
+    called_ms: int
+    mean_delay_ms: int
+    published: int
+
+
 class SeenStore(Protocol):
     """Where digests are kept: strongly consistent, in the home. Raises StoreError as TallyStore does."""
 
@@ -82,8 +92,11 @@ class SeenStore(Protocol):
         order."""
         ...
 
-    def keep(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
-        """Keep the sightings of `batch`, beside all that are there."""
+    def keep(
+        self, writer: str, batch: SeenBatch, expires_seconds: int, statistics: BatchStatistics | None = None
+    ) -> None:
+        """Keep the sightings of `batch`, beside all that are there; with them, and in no further write, `statistics`
+        and the time."""
         ...
 
 
@@ -160,13 +173,13 @@ class SeenPayloads:
         self._pending = (writer, shard)
         return dropped
 
-    def remember(self, writer: str, batch: SeenBatch) -> None:
+    def remember(self, writer: str, batch: SeenBatch, statistics: BatchStatistics | None = None) -> None:
         """Leave the digests of a batch behind, once its counts are written."""
         pending, self._pending = self._pending, None
         if pending is None or pending[0] != writer or pending[1].cursor != batch.last:
             raise ValueError("remember follows duplicates, with the same batch")
         shard = pending[1]
-        self._store.keep(writer, batch, self._expiry(batch))
+        self._store.keep(writer, batch, self._expiry(batch), statistics)
         shard.prune(batch.newest_ms - self._window_ms - JITTER_MS)
         self._shards[writer] = shard
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tallygate.access_log.entry import Skipped
-from tallygate.aws.usage_reader import UsageReader
+from tallygate.aws.whole_tally import WholeTally
 from tallygate.core.plans import Plan
 from tallygate.demo.access_log import LogLine
 from tallygate.demo.calls import Call, calls_of
@@ -95,7 +95,7 @@ class Reporter(Protocol):
 def run(
     urls: Mapping[str, str],
     world: World,
-    usage: UsageReader,
+    usage: WholeTally,
     plans: Sequence[Plan],
     keys: Sequence[DemoKey],
     lines: Iterable[LogLine | Skipped],

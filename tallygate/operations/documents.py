@@ -159,11 +159,12 @@ class OwnerRow(TypedDict):
 
     owner: str
     keys: int
-    """Those that were not forgotten, active or not."""
+    """Active or not."""
 
 
 class OwnersDocument(TypedDict):
-    """Owners in alphabetical order."""
+    """Owners in no order, each once. A page may hold fewer than were asked for, even none, and still lead on: it ends
+    after a number of keys that were looked at."""
 
     owners: list[OwnerRow]
     cursor: str | None
@@ -205,9 +206,11 @@ class OwnerDocument(TypedDict):
     """`2026-11`, UTC."""
     keys: list[KeyUsage]
     total: Counts
-    """Of all of these keys, each line of rotations once."""
+    """Of the keys of this page, each line of rotations once."""
     own: Counts | None
     """The owner's own count, where its keys share a quota; null where nothing was counted so."""
+    cursor: str | None
+    """Leads to the page that follows, with the same parameters; null after the last."""
 
 
 class Delays(TypedDict):

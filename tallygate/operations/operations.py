@@ -1,12 +1,16 @@
 """The questions of operators, each answered by one method: for the `/ops` API, the page and the command alike."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tallygate.core.identity import DEFAULT_IPV6_PREFIX
-from tallygate.core.retention import Retention
-from tallygate.resources import Names
+from tallygate.operations.callers import Callers
+from tallygate.operations.owners import Owners
+from tallygate.operations.pipeline import Pipeline
+from tallygate.operations.service import Service
+from tallygate.operations.sources import Sources
+from tallygate.operations.standing import CallerStanding
+from tallygate.operations.top import TopCallers
+from tallygate.operations.usage import UsageSeries
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -21,16 +25,6 @@ if TYPE_CHECKING:
         TopDocument,
         UsageDocument,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What there is to know of a deployed service besides its tables. `regions` serve callers."""
-
-    names: Names
-    regions: tuple[str, ...]
-    retention: Retention
-    ipv6_prefix: int = DEFAULT_IPV6_PREFIX
 
 
 class Operations:
@@ -48,34 +42,36 @@ class Operations:
         queues: "Mapping[str, SQSClient]",
         service: Service,
     ) -> None:
-        self._homes = homes
-        self._gate = gate
-        self._streams = streams
-        self._queues = queues
-        self._service = service
+        sources = Sources(homes, gate)
+        callers = Callers(sources, service)
+        self._series = UsageSeries(sources, service, callers)
+        self._top = TopCallers(sources, service, callers)
+        self._standing = CallerStanding(sources, service, callers)
+        self._owners = Owners(sources, service)
+        self._pipeline = Pipeline(sources, service, streams, queues)
 
     def usage(self, query: Mapping[str, str], now_ms: int) -> "UsageDocument":
         """A time series of one identifier, or of a region (`kind=all`). Parameters: kind, value, from, to, granularity,
         fill, limit, cursor."""
-        raise NotImplementedError
+        return self._series.answer(query, now_ms)
 
     def top(self, query: Mapping[str, str], now_ms: int) -> "TopDocument":
         """The largest of a month or a day, with the use of their limits. Parameters: kind, period, limit."""
-        raise NotImplementedError
+        return self._top.answer(query, now_ms)
 
     def standing(self, query: Mapping[str, str], now_ms: int) -> "StandingDocument":
         """One identifier at this moment. Parameters: kind, value."""
-        raise NotImplementedError
+        return self._standing.answer(query, now_ms)
 
     def owners(self, query: Mapping[str, str], now_ms: int) -> "OwnersDocument":
         """Owners of keys whose name holds a text, whatever its case. Parameters: q, limit, cursor."""
-        raise NotImplementedError
+        return self._owners.search(query)
 
     def owner(self, owner: str, query: Mapping[str, str], now_ms: int) -> "OwnerDocument":
-        """One owner's keys and what they used this month. No parameters. UnknownOwnerError."""
-        raise NotImplementedError
+        """One owner's keys and what they used this month. Parameters: limit, cursor. UnknownOwnerError."""
+        return self._owners.answer(owner, query, now_ms)
 
     def pipeline(self, query: Mapping[str, str], now_ms: int) -> "PipelineDocument":
-        """How far counting is behind, writer by writer. No parameters. A home that counted nothing yet has no
-        writers."""
-        raise NotImplementedError
+        """How far counting is behind, writer by writer; up to five seconds ago. No parameters. A home that counted
+        nothing yet has no writers."""
+        return self._pipeline.answer(query, now_ms)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from tallygate.core.payload import Reject
 from tallygate.core.publish import Publication
-from tallygate.core.seen import BUCKET_MS, SeenBatch, Sighting, bucket_of
+from tallygate.core.seen import BUCKET_MS, BatchStatistics, SeenBatch, Sighting, bucket_of
 from tallygate.core.tally import (
     Addition,
     Claim,
@@ -77,7 +77,9 @@ class MemorySeen:
             for batch in self.buckets.get((writer, bucket_ms), {}).values():
                 yield from batch.sightings
 
-    def keep(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
+    def keep(
+        self, writer: str, batch: SeenBatch, expires_seconds: int, statistics: BatchStatistics | None = None
+    ) -> None:
         for bucket_ms, part in batch.by_bucket():
             self.buckets.setdefault((writer, bucket_ms), {})[part.first, part.last] = part
 

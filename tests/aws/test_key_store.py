@@ -9,7 +9,8 @@ import pytest
 
 from tallygate.aws.audit_log import AuditLog
 from tallygate.aws.audit_trail import AuditTrail
-from tallygate.aws.key_store import InvalidCursorError, KeyStore
+from tallygate.aws.key_reader import InvalidCursorError
+from tallygate.aws.key_store import KeyStore
 from tallygate.core.audit import Change
 from tallygate.core.key_admin import (
     ATTEMPTS,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tallygate.aws.tally_table import TallyTable
 from tallygate.aws.usage_reader import UsageReader
+from tallygate.aws.whole_tally import WholeTally
 from tallygate.core import names
 from tallygate.core.names import pk_of
 from tallygate.core.ranks import LEAST_RANK, rank_of, rank_partition
@@ -72,7 +73,7 @@ def test_everything_is_every_identifier_of_every_home(clients: Clients) -> None:
         )
     found = [
         (kind, value, item.units, item.denied)
-        for kind, value, item in UsageReader(clients, NAMES.tally_table).everything()
+        for kind, value, item in WholeTally(clients, NAMES.tally_table).everything()
     ]
     assert sorted(found) == [("ip", "192.0.2.1", 1, 0), ("ip", "192.0.2.1", 2, 0), ("key", "invalid", 0, 3)]
 

@@ -14,7 +14,7 @@ from tallygate.core.lines import Increment, UsageLine
 from tallygate.core.payload import Record, Reject
 from tallygate.core.plans import Caps
 from tallygate.core.publish import Publication, PublishMode
-from tallygate.core.seen import SeenPayloads
+from tallygate.core.seen import BatchStatistics, SeenBatch, SeenPayloads
 from tallygate.core.tally import ItemKey, StoreError, Update, Written
 from tallygate.sim.logs import log_payload, usage_payload
 from tallygate.sim.memory import MemoryGate, MemoryRejects, MemorySeen, MemoryTally
@@ -72,6 +72,21 @@ def test_a_batch_is_counted_published_and_reported() -> None:
     assert row.rate_milli == 10_000
     assert stores.tally.ranks == {IP: ("ip#2026-11#7", 8)}
     assert outcome == Outcome(lines=10, items=2, published=1, mean_delay_ms=2_500)
+
+
+def test_what_a_batch_came_to_is_left_beside_its_digests() -> None:
+    class Seen(MemorySeen):
+        def keep(
+            self, writer: str, batch: SeenBatch, expires_seconds: int, statistics: BatchStatistics | None = None
+        ) -> None:
+            kept.append(statistics)
+
+    kept: list[BatchStatistics | None] = []
+    stores = Stores()
+    stores.seen = Seen()
+    records = [_record(0, *map(_line, range(6))), _record(1, _line(6), _line(7), replace(_line(8), idem="once"))]
+    stores.consumer().consume("0.1", records)
+    assert kept == [BatchStatistics(lines=9, called_ms=NOW_MS + 250, mean_delay_ms=2_250, published=1)]
 
 
 def test_nothing_is_published_between_marks() -> None:

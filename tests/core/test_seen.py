@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallygate.core.seen import JITTER_MS, REGISTER_EVERY_MS, SeenBatch, SeenPayloads, Sighting
+from tallygate.core.seen import JITTER_MS, REGISTER_EVERY_MS, BatchStatistics, SeenBatch, SeenPayloads, Sighting
 from tallygate.sim.memory import MemorySeen
 
 WINDOW_MS = 60_000
@@ -164,9 +164,11 @@ class Watched(MemorySeen):
         self.asked.append((writer, from_ms, to_ms))
         return iter(sorted(super().seen(writer, from_ms, to_ms), reverse=True))
 
-    def keep(self, writer: str, batch: SeenBatch, expires_seconds: int) -> None:
+    def keep(
+        self, writer: str, batch: SeenBatch, expires_seconds: int, statistics: BatchStatistics | None = None
+    ) -> None:
         self.kept_until.append(expires_seconds)
-        super().keep(writer, batch, expires_seconds)
+        super().keep(writer, batch, expires_seconds, statistics)
 
     def register(self, writer: str, expires_seconds: int) -> None:
         self.registered_until.append(expires_seconds)

@@ -215,6 +215,10 @@ def calls(part: str) -> dict[str, set[str]]:
         for argument in node.args
         if (setting := _name(argument)) in SETTINGS
     }
+    for tree in trees:  # what a class inherits is done on the same resource
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and node.name in made_with:
+                made_with |= {_name(base): made_with[node.name] for base in node.bases}
     found: dict[str, set[str]] = {}
     for tree in trees:
         classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)} & made_with.keys()

@@ -81,4 +81,5 @@ def install(delivery_window_seconds: float, longest_batching_window_seconds: flo
     key_conditions.install()
     faults.install(additions.faults)
     queries.install(additions.queries)
+    key_conditions.install()
     return additions
