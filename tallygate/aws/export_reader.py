@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from tallygate.aws.key_store import KeyStore, profile_of
+from tallygate.aws.key_reader import profile_of
+from tallygate.aws.key_store import KeyStore
 from tallygate.aws.rows import Row, tally_item
 from tallygate.aws.usage_reader import rows_at
 from tallygate.core import names

@@ -1,5 +1,5 @@
 """The answers to operators' questions, as JSON has them. The OpenAPI document is made from these types and what is said
-of them here (docs/openapi.py).
+of them here (`make openapi`).
 
 Times are RFC 3339 in UTC with milliseconds. `admitted` and `charged` are in units, `denied` is in calls. `admitted` is
 of all calls let through, `charged` of those that used up the quota of this very identifier.

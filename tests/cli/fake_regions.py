@@ -34,7 +34,7 @@ class FakeRegions:
         """Everything is counted when it is answered."""
 
     def everything(self) -> Iterator[tuple[Kind, str, TallyItem]]:
-        """What UsageReader.everything would give."""
+        """What WholeTally.everything would give."""
         for kind, value in sorted(self._admitted.keys() | self._denied.keys()):
             yield kind, value, TallyItem(units=self._admitted[kind, value], denied=self._denied[kind, value])
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tallygate.access_log.entry import Skipped
-from tallygate.aws.usage_reader import UsageReader
+from tallygate.aws.whole_tally import WholeTally
 from tallygate.cli import main
 from tallygate.config import Config, load
 from tallygate.core.identity import host_of
@@ -88,7 +88,7 @@ def run_demo(
     reporter: Silent,
     lines: list[LogLine | Skipped] | None = None,
 ) -> Outcome:
-    usage = cast("UsageReader", regions)
+    usage = cast("WholeTally", regions)
     return run(regions.urls, regions, usage, config.plans, keys, lines or read_log(SAMPLE), reporter)
 
 
@@ -254,7 +254,7 @@ def invoke(
 ) -> tuple[Result, FakeWorld]:
     world = FakeWorld(regions, config, keys)
     monkeypatch.setattr("tallygate.cli.demo.start", lambda *_, **__: (world, keys))
-    monkeypatch.setattr("tallygate.cli.demo.UsageReader", lambda *_: regions)
+    monkeypatch.setattr("tallygate.cli.demo.WholeTally", lambda *_: regions)
     return CliRunner().invoke(main, ["demo", *arguments]), world
 
 

@@ -78,7 +78,6 @@ def install(delivery_window_seconds: float, longest_batching_window_seconds: flo
     destinations.install()
     http_api.install()
     iam_routes.install()
-    key_conditions.install()
     faults.install(additions.faults)
     queries.install(additions.queries)
     key_conditions.install()
