@@ -1,4 +1,5 @@
-"""What the headers of an answer say of limits (draft-ietf-httpapi-ratelimit-headers-11)."""
+"""What the headers of an answer say of limits (draft-ietf-httpapi-ratelimit-headers-11, and as a later one is about to
+name the parameters of RateLimit: `a` for `r`, `w` for `t`)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -26,16 +27,12 @@ def limits_of(headers: Mapping[str, str]) -> tuple[Limit, ...]:
     """The limits that `RateLimit` and `RateLimit-Policy` tell, in their order. What cannot be read is left out."""
     policies = dict(_members(headers.get("RateLimit-Policy", "")))
     states = dict(_members(headers.get("RateLimit", "")))
-    return tuple(
-        Limit(
-            policy,
-            policies.get(policy, {}).get("q"),
-            policies.get(policy, {}).get("w"),
-            states.get(policy, {}).get("r"),
-            states.get(policy, {}).get("t"),
-        )
-        for policy in dict.fromkeys([*policies, *states])
-    )
+    return tuple(_limit(name, policies.get(name, {}), states.get(name, {})) for name in {**policies, **states})
+
+
+def _limit(name: str, policy: Mapping[str, int], state: Mapping[str, int]) -> Limit:
+    remaining, seconds = state.get("r", state.get("a")), state.get("t", state.get("w"))
+    return Limit(name, policy.get("q"), policy.get("w"), remaining, seconds)
 
 
 def _members(text: str) -> Iterator[tuple[str, dict[str, int]]]:

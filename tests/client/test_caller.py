@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 import tallygate.client
 from tallygate.client import (
     InvalidRequestError,
-    Limit,
     NoAnswerError,
     NotAuthorizedError,
     NotFoundError,
@@ -25,8 +24,12 @@ from tallygate.client import (
     TallygateClient,
     UnavailableError,
 )
+from tallygate.client import Limit as ClientLimit
 from tallygate.client.limits import limits_of
 from tallygate.client.values import text_of
+from tallygate.core.decide import Checked, Decision
+from tallygate.core.headers import MAX_INTEGER, rate_limit_headers
+from tallygate.core.plans import WINDOWS, Limit, Window
 
 LIMITS = {
     "RateLimit-Policy": '"key-day";q=50;w=86400, "key-burst";q=5;w=1',
@@ -70,7 +73,7 @@ def test_an_answer_is_a_value_and_tells_its_limits() -> None:
     assert client.limits == ()
     whoami = client.whoami()
     assert (whoami.key, whoami.limits[0].reset) == ("9f2c", datetime(2026, 11, 22, tzinfo=UTC))
-    assert client.limits == (Limit("key-day", 50, 86_400, 7, 3_600), Limit("key-burst", 5, 1, 5, 1))
+    assert client.limits == (ClientLimit("key-day", 50, 86_400, 7, 3_600), ClientLimit("key-burst", 5, 1, 5, 1))
     (sent,) = pool.sent
     assert (sent.method, sent.url, sent.headers["x-api-key"]) == ("GET", f"{URL}/v1/whoami", SECRET)
     assert sent.options["redirect"] is False, "the key goes nowhere else"
@@ -220,6 +223,7 @@ def test_success_without_a_document_is_no_answer() -> None:
         ("nonsense", []),
         ("", []),
         ('"a";r=1, oops, "b";r=2', [("a", 1, None)]),
+        ('"a";a=1;w=2', [("a", 1, 2)]),
     ],
 )
 def test_limits_are_read_as_far_as_they_make_sense(
@@ -232,6 +236,20 @@ def test_limits_are_read_as_far_as_they_make_sense(
 @given(st.text('";=,rtqw 0123456789abc\\-'))
 def test_whatever_a_header_says_reading_it_ends_and_never_fails(text: str) -> None:
     assert isinstance(limits_of({"RateLimit": text, "RateLimit-Policy": text}), tuple)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(WINDOWS), st.integers(0, 10**16), st.integers(0, 10**16)), unique_by=lambda x: x[0]
+    )
+)
+def test_what_the_service_says_of_limits_is_read_as_it_was_meant(limits: list[tuple[Window, int, int]]) -> None:
+    checked = [Checked(Limit("key", quota, window), used, 7_000, 9_000) for window, quota, used in limits]
+    found = limits_of(rate_limit_headers(Decision(tuple(checked)), 5_000))
+    assert found == tuple(
+        ClientLimit(each.limit.name, min(each.limit.quota, MAX_INTEGER), 7, min(each.remaining, MAX_INTEGER), 4)
+        for each in checked
+    )
 
 
 def test_importing_the_client_imports_nothing_heavy() -> None:
