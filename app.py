@@ -1,4 +1,5 @@
-"""The CDK app: one gate, a home for each region that counts, a stack for each region that serves, one for operators.
+"""The CDK app: one gate, a home for each region that counts, a stack for each region that serves, one for operators and
+one that tells them of quotas.
 
     python app.py                      synthesizes the stage `local` into cdk.out, with no AWS account, CDK CLI or Node
     cdk deploy --all -c stage=prod     deploys a real stage (npm i -g aws-cdk@2.1148)
@@ -33,6 +34,7 @@ from stacks.closure import ForeignImportError
 from stacks.deployment import Deployment
 from stacks.gate import GateStack
 from stacks.home import HomeStack
+from stacks.notices import NoticesStack
 from stacks.ops import OpsStack
 from stacks.region import RegionStack
 from stacks.wheels import WheelsError, wheels
@@ -64,6 +66,14 @@ def compose(app: cdk.App, deployment: Deployment) -> None:
         **for_stack(administrative),
     )
     ops.add_stack_dependency(homes[0])
+    notices = NoticesStack(
+        app,
+        names.stack("notices", administrative),
+        deployment=deployment,
+        region=administrative,
+        **for_stack(administrative),
+    )
+    notices.add_stack_dependency(homes[0])  # and so on the gate, whose stream it reads
     for region in service.regions:
         serving = RegionStack(
             app, names.stack("region", region), deployment=deployment, region=region, **for_stack(region)
@@ -86,6 +96,9 @@ def deployment_of(config: Config, stage: str, flavour: Flavour) -> Deployment:
         raise UsageError(
             f"stage: found {stage!r}, allowed is one of service.stages: {', '.join(config.service.stages)}"
         )
+    webhook = config.notices.webhook
+    if webhook is not None and stage != LOCAL_STAGE and not webhook.startswith("https://"):
+        raise UsageError(f"notices.webhook: found http, allowed is https in every stage but {LOCAL_STAGE}")
     return Deployment(
         config=config,
         names=Names(config.service.name, stage),

@@ -58,6 +58,14 @@ class Deployment:
     def stream_arn(self, home: str) -> str:
         return _arn("kinesis", home, f"stream/{self.names.stream}")
 
+    def gate_streams_arn(self, region: str) -> str:
+        """Every stream that the gate ever had there."""
+        return _arn("dynamodb", region, f"table/{self.names.gate_table}/stream/*")
+
+    def gate_stream_reference(self) -> str:
+        """The gate's stream in the administrative region, filled in when a stack is deployed."""
+        return f"{{{{resolve:ssm:{self.names.gate_stream_parameter}}}}}"
+
     def destination_arn(self, region: str, home: str) -> str:
         return _arn("logs", region, f"destination:{self.names.destination(home)}")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from stacks.deployment import Deployment
@@ -17,7 +18,7 @@ class GateStack(Stack):
     def __init__(self, scope: Construct, id: str, *, deployment: Deployment, **stack: Any) -> None:
         super().__init__(scope, id, **stack)
         _administrative, *others = deployment.service.gate_regions
-        dynamodb.TableV2(
+        gate = dynamodb.TableV2(
             self,
             "Gate",
             table_name=deployment.names.gate_table,
@@ -27,6 +28,8 @@ class GateStack(Stack):
             # DynamoDB's own key: a key in KMS would be asked on the path of every request.
             encryption=dynamodb.TableEncryptionV2.dynamo_owned_key(),
             time_to_live_attribute=names.EXPIRES,
+            # Replication has one anyway; the notifier reads that of this region.
+            dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
@@ -52,7 +55,18 @@ class GateStack(Stack):
                     ],
                 )
             ],
-            # The table is all that this stack has, so that protection cannot block the rollback of anything else.
+            # The table is nearly all that this stack has, so that protection cannot block the rollback of anything
+            # else.
             deletion_protection=deployment.flavour.keep_tables,
             removal_policy=deployment.table_removal,
+        )
+        stream_arn = gate.table_stream_arn
+        assert stream_arn is not None
+        # A stream's ARN holds the time of its making: who reads it cannot know it by name.
+        ssm.StringParameter(
+            self,
+            "StreamArn",
+            parameter_name=deployment.names.gate_stream_parameter,
+            description="The stream of the gate's changes in this region",
+            string_value=stream_arn,
         )

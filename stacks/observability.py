@@ -13,6 +13,7 @@ MINUTE = Duration.minutes(1)
 LATE_MS = 60_000
 """Usage this old no longer holds a quota: callers overshoot by what they send meanwhile."""
 HOUR_MS = 3_600_000
+NOTICES_LATE_MS = 300_000
 
 
 class DeliveryAlarms(Construct):
@@ -45,6 +46,24 @@ class DeliveryAlarms(Construct):
             )
 
 
+class NoticeAlarms(Construct):
+    """In the administrative region: notices that are late, that fail, or that could not be told or delivered."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, deployment: Deployment, notifier: lambda_.IFunction, missed: sqs.IQueue
+    ) -> None:
+        super().__init__(scope, id)
+        age = notifier.metric("IteratorAge", statistic="Maximum", period=MINUTE)
+        errors = notifier.metric_errors(statistic="Sum", period=MINUTE)
+        waiting = missed.metric_approximate_number_of_messages_visible(statistic="Maximum", period=MINUTE)
+        for part, why, metric, threshold, minutes in (
+            ("notices-late", "Operators are told late of quotas that are used up", age, NOTICES_LATE_MS, 3),
+            ("notices-errors", "Notices cannot be told, and are tried again", errors, 1, 3),
+            ("notices-missed", "Notices that were not told or not delivered wait to be looked at", waiting, 1, 1),
+        ):
+            _alarm(self, deployment, part, why, metric, threshold, minutes)
+
+
 class CountingAlarms(Construct):
     """In a home: a consumer that is late, that fails, or that meets what it cannot count."""
 
@@ -72,14 +91,26 @@ class CountingAlarms(Construct):
             ("late-repeats", "Payloads come again nearly as late as they are known for", repeats, half_window_ms, 1),
             ("rejects", "Usage lines that can never be counted wait to be looked at", waiting, 1, 1),
         ):
-            cloudwatch.Alarm(
-                self,
-                part,
-                alarm_name=deployment.names.alarm(part),
-                alarm_description=why,
-                metric=metric,
-                threshold=threshold,
-                evaluation_periods=minutes,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            )
+            _alarm(self, deployment, part, why, metric, threshold, minutes)
+
+
+def _alarm(
+    scope: Construct,
+    deployment: Deployment,
+    part: str,
+    why: str,
+    metric: cloudwatch.IMetric,
+    threshold: float,
+    minutes: int,
+) -> None:
+    cloudwatch.Alarm(
+        scope,
+        part,
+        alarm_name=deployment.names.alarm(part),
+        alarm_description=why,
+        metric=metric,
+        threshold=threshold,
+        evaluation_periods=minutes,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )

@@ -51,6 +51,25 @@ class Names:
     def ops(self) -> str:
         return f"{self.prefix}-ops"
 
+    @property
+    def notifier(self) -> str:
+        return f"{self.prefix}-notifier"
+
+    @property
+    def notices(self) -> str:
+        """The event bus, and what hangs on it: topic, rules and the queue of what was missed begin with it."""
+        return f"{self.prefix}-notices"
+
+    @property
+    def webhook(self) -> str:
+        """The function, its queue and its secret."""
+        return f"{self.prefix}-webhook"
+
+    @property
+    def gate_stream_parameter(self) -> str:
+        """The parameter that holds the ARN of the gate's stream: the one name here that AWS makes up."""
+        return f"/{self.prefix}/gate-stream"
+
     def log_group(self, function: str) -> str:
         return f"/aws/lambda/{function}"
 

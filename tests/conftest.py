@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tallygate.local.world import World
+from tallygate.local.world import PROJECT, World
 from tests.suite_times import suite_of
 
 WHOLE_SUITES = ("local", "stacks")
@@ -41,10 +41,20 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+NOTICES = """
+[notices]
+sns = true
+webhook = "http://127.0.0.1:9/nobody-listens-here-until-a-test-does"
+"""
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The whole service on this machine, in every region of tallygate.toml."""
-    with World.start(directory=tmp_path_factory.mktemp("world")) as world:
+    """The whole service on this machine, in every region of tallygate.toml, with a topic and a webhook for notices."""
+    directory = tmp_path_factory.mktemp("world")
+    config = directory / "tallygate.toml"
+    config.write_text((PROJECT / "tallygate.toml").read_text() + NOTICES)
+    with World.start(config, directory=directory) as world:
         yield world
 
 

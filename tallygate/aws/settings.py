@@ -4,7 +4,7 @@ is a fault of the deployment: SettingsError names all of them at once. The stack
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tallygate.core.addresses import Network
@@ -19,6 +19,8 @@ Word = TypeVar("Word", bound=str)
 
 DEFAULT_READ_DEADLINE_MS: Final = 150
 """For all reads of one call together: what a caller may be made to wait before they are answered without them."""
+LOCAL_STAGE: Final = "local"
+"""The stage on one machine: its webhook may be on that machine, too."""
 PUBLISH_MODES: Final[tuple["PublishMode", ...]] = ("marks", "every")
 
 
@@ -165,6 +167,51 @@ class OpsSettings:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class NotifierSettings:
+    """`region` is the administrative one, where every home's publications arrive."""
+
+    service: str
+    stage: str
+    region: str
+    gate_table: str
+    tally_table: str
+    notices_bus: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "NotifierSettings":
+        """Settings of the notifier. SettingsError when they are not complete."""
+        with _Reader(env) as read:
+            return cls(
+                service=read("TALLYGATE_SERVICE"),
+                stage=read("TALLYGATE_STAGE"),
+                region=read("AWS_REGION"),
+                gate_table=read("TALLYGATE_GATE_TABLE"),
+                tally_table=read("TALLYGATE_TALLY_TABLE"),
+                notices_bus=read("TALLYGATE_NOTICES_BUS"),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """`url` is https, but to this machine. `webhook_secret` names the secret with which calls are signed."""
+
+    url: str = field(repr=False)
+    region: str
+    webhook_secret: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "WebhookSettings":
+        """Settings of the webhook. SettingsError when they are not complete."""
+        with _Reader(env) as read:
+            stage: str = read("TALLYGATE_STAGE")
+            return cls(
+                url=read("TALLYGATE_WEBHOOK_URL", _https if stage != LOCAL_STAGE else str),
+                region=read("AWS_REGION"),
+                webhook_secret=read("TALLYGATE_WEBHOOK_SECRET"),
+            )
+
+
 class _Reader:
     """Reads variables one by one and remembers what is wrong with them, so that one error tells everything: at the end
     of the `with` in which they are read."""
@@ -195,6 +242,12 @@ class _Reader:
     def __exit__(self, *raised: object) -> None:
         if self._faults:
             raise SettingsError("; ".join(self._faults))
+
+
+def _https(text: str) -> str:
+    if not text.startswith("https://"):
+        raise ValueError("is no https URL")
+    return text
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -159,27 +159,27 @@ def changed_days(before: HomeUsage | None, after: HomeUsage) -> frozenset[int]:
     return frozenset(day for day, units in after.days.items() if units > told.get(day, 0))
 
 
-def notices_of(change: Change, known: Known) -> Iterator[Notice]:
-    """Every level that is reached, of each limit that the change counts for, be it told already or not.
+def notices_of(changes: Iterable[Change], known: Known) -> Iterator[Notice]:
+    """Every level that is reached, of each limit that the changes of a caller count for, be it told already or not.
 
-    What that home published is taken from the change and what the others did from the gate: the last of several that
+    What a home published is taken from its change and what the others did from the gate: the last of several that
     change finds all of them there. A rolling limit is reckoned at the time of the count, so that a repetition finds the
     same; of a period that is over, at its end."""
-    row = change.row
-    rows = [each for each in known.partition.homes if (each.home, each.month, each.hour) != _place(row)]
-    usage = Usage((*rows, row), (), known.partition.adjustments)
-    for plan, limit, levels in _watched(known.plans):
-        if limit.per != change.kind:
-            continue
-        for at_ms in _times_ms(change, limit.window):
-            allowance = usage.adjustments.allowance(limit.window, at_ms)
-            as_it_stands = replace(limit, quota=limit.quota + allowance.extra)
-            used = usage.charged_in(limit.window, at_ms)
-            used += usage.weighs_before(limit.window, at_ms) if limit.rolling else 0
-            period = period_of(limit.window, at_ms)
-            for level in levels:
-                if used * 100 >= as_it_stands.quota * level:
-                    yield Notice(known.subject, plan, as_it_stands, level, period, used, row.at_ms)
+    watched = [each for each in _watched(known.plans) if each.limit.per == known.subject.kind]
+    for change in changes:
+        others = [row for row in known.partition.homes if _place(row) != _place(change.row)]
+        usage = Usage((*others, change.row), (), known.partition.adjustments)
+        for plan, limit, levels in watched:
+            for at_ms in _times_ms(change, limit.window):
+                extra = usage.adjustments.allowance(limit.window, at_ms).extra
+                used = usage.charged_in(limit.window, at_ms)
+                used += usage.weighs_before(limit.window, at_ms) if limit.rolling else 0
+                reached = [level for level in levels if used * 100 >= (limit.quota + extra) * level]
+                if reached:
+                    period = period_of(limit.window, at_ms)
+                    as_it_stands = replace(limit, quota=limit.quota + extra)
+                    for level in reached:
+                        yield Notice(known.subject, plan, as_it_stands, level, period, used, change.row.at_ms)
 
 
 class _Watched(NamedTuple):

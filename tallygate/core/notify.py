@@ -26,9 +26,11 @@ class WatchedGate(Protocol):
         """The plans in force, by name."""
         ...
 
-    def known(self, kind: Kind, value: str, from_hour: str | None, plans: Mapping[str, Plan]) -> Known | None:
+    def known(
+        self, kind: Kind, value: str, from_hour: str | None, plans: Mapping[str, Plan], now_ms: int
+    ) -> Known | None:
         """A caller with the rows of all months and of the hours from `from_hour` on (`2026-11-20T14`; of no hour when
-        it is None), be they over or not; None for one that no plan governs any more."""
+        it is None), be they over or not; None for one that none of `plans` governs any more."""
         ...
 
 
@@ -70,7 +72,7 @@ class Notifier:
 
     def notify(self, changes: Sequence[Change], now_ms: int) -> Told:
         """Tell what is due after `changes`. StoreError when a part of it could not be told: give them again."""
-        due = self._due(changes)
+        due = self._due(changes, now_ms)
         told = self._store.told(due) if due else set()
         new = [notice for notice in due if notice.place not in told]
         refused = 0
@@ -85,7 +87,7 @@ class Notifier:
             raise StoreError(f"the bus refused {refused} of {len(new)} events for now")
         return Told(len(new), len(due) - len(new))
 
-    def _due(self, changes: Iterable[Change]) -> list[Notice]:
+    def _due(self, changes: Iterable[Change], now_ms: int) -> list[Notice]:
         """Every notice that these changes call for, once."""
         plans = self._gate.plans()
         watched = kinds_watched(plans.values())
@@ -96,9 +98,7 @@ class Notifier:
         due: dict[str, Notice] = {}
         for (kind, value), of_caller in by_caller.items():
             hours = [change.hour_before for change in of_caller if change.hour_before is not None]
-            known = self._gate.known(kind, value, min(hours, default=None), plans)
+            known = self._gate.known(kind, value, min(hours, default=None), plans, now_ms)
             if known is not None:
-                for change in of_caller:
-                    # The last word on a level is the newest.
-                    due |= {notice.place: notice for notice in notices_of(change, known)}
+                due |= {notice.place: notice for notice in notices_of(of_caller, known)}
         return list(due.values())

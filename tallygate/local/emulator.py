@@ -28,7 +28,9 @@ LONGEST_BATCHING_WINDOW_SECONDS: Final = 0.5
 SWITCH_INTERVAL_SECONDS: Final = 0.0005
 """How long a thread may keep the interpreter from the others. With the usual 5 ms, a thread that has a worker's answer
 waits for the loop's turn to end and the loop for the thread's, at every call."""
-SERVICES: Final = "apigateway,cloudformation,dynamodb,events,iam,kinesis,lambda,logs,monitoring,s3,sns,sqs,ssm,sts"
+SERVICES: Final = (
+    "apigateway,cloudformation,dynamodb,events,iam,kinesis,kms,lambda,logs,monitoring,s3,secretsmanager,sns,sqs,ssm,sts"
+)
 """What our templates need. Others open ports of their own on all addresses, or start containers."""
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]

@@ -4,7 +4,9 @@ templates are otherwise the same (tests/stacks/test_flavour.py holds that)."""
 from dataclasses import dataclass
 from typing import Final
 
-from tallygate.aws.settings import DEFAULT_READ_DEADLINE_MS
+from tallygate.aws.settings import DEFAULT_READ_DEADLINE_MS, LOCAL_STAGE
+
+__all__ = ["LOCAL", "LOCAL_STAGE", "Flavour"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,6 @@ class Flavour:
     than a caller may be made to wait; and a test must not pass because a read was given up."""
 
 
-LOCAL_STAGE: Final = "local"
 LOCAL: Final = Flavour(
     wheels=False,
     trusted_proxies=("127.0.0.1/32",),

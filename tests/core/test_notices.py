@@ -51,7 +51,7 @@ def found(
 ) -> list[Notice]:
     known = Known(subject, plans, Partition(others, None, adjustments or Adjustments()))
     changed = frozenset(change.days) if days is None else frozenset(days)
-    return list(notices_of(Change(subject.kind, subject.value, change, changed), known))
+    return list(notices_of([Change(subject.kind, subject.value, change, changed)], known))
 
 
 def test_a_level_is_told_when_the_count_reaches_it_and_no_earlier() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from synthesized import ROOT, Synthesized, synthesize
 
-from tallygate.config import Config, load
+from tallygate.config import Config, Notices, load
 from tallygate.local.flavour import LOCAL, Flavour
 
 
@@ -28,7 +28,8 @@ def local(shipped: Config, tmp_path_factory: pytest.TempPathFactory) -> Synthesi
 
 @pytest.fixture(scope="session")
 def two_homes(shipped: Config, tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    """Two homes, one of which serves no callers; every setting that reaches a function differs from its default."""
+    """Two homes, one of which serves no callers; every setting that reaches a function differs from its default, and
+    notices lead everywhere."""
     service = replace(
         shipped.service,
         homes=("us-east-1", "eu-central-1"),
@@ -43,5 +44,6 @@ def two_homes(shipped: Config, tmp_path_factory: pytest.TempPathFactory) -> Synt
         publish="every",
     )
     plans = tuple(replace(plan, on_unavailable="allow" if plan.anonymous else "deny") for plan in shipped.plans)
-    config = Config(service, plans, shipped.routes)
+    notices = Notices(True, ("ops@example.com", "desk@example.com"), "https://hooks.example/tallygate?token=1")
+    config = Config(service, plans, shipped.routes, notices)
     return synthesize(tmp_path_factory.mktemp("two-homes"), config, "acceptance", Flavour())

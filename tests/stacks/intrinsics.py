@@ -5,14 +5,19 @@ from typing import Any
 ACCOUNT = "123456789012"
 
 _NAMES_AND_ARNS = {
+    "AWS::Events::EventBus": ("Name", "events:{region}:{account}:event-bus/{name}"),
+    "AWS::Events::Rule": ("Name", "events:{region}:{account}:rule/{name}"),
     "AWS::DynamoDB::Table": ("TableName", "dynamodb:{region}:{account}:table/{name}"),
     "AWS::IAM::Role": ("RoleName", "iam::{account}:role/{name}"),
     "AWS::Kinesis::Stream": ("Name", "kinesis:{region}:{account}:stream/{name}"),
     "AWS::Lambda::Function": ("FunctionName", "lambda:{region}:{account}:function:{name}"),
     "AWS::Logs::Destination": ("DestinationName", "logs:{region}:{account}:destination:{name}"),
     "AWS::Logs::LogGroup": ("LogGroupName", "logs:{region}:{account}:log-group:{name}:*"),
+    "AWS::SNS::Topic": ("TopicName", "sns:{region}:{account}:{name}"),
     "AWS::SQS::Queue": ("QueueName", "sqs:{region}:{account}:{name}"),
+    "AWS::SecretsManager::Secret": ("Name", "secretsmanager:{region}:{account}:secret:{name}-abcdef"),
 }
+_REF_IS_THE_ARN = ("AWS::SNS::Topic", "AWS::SecretsManager::Secret")
 
 
 class Resolver:
@@ -48,13 +53,15 @@ class Resolver:
         resource = self._resources[logical_id]
         if resource["Type"] == "AWS::SQS::Queue":
             return f"https://sqs.{self._region}.amazonaws.com/{ACCOUNT}/{resource['Properties']['QueueName']}"
+        if resource["Type"] in _REF_IS_THE_ARN:
+            return self._attribute(logical_id, "Arn")
         if resource["Type"] not in _NAMES_AND_ARNS:
             return f"<{resource['Type']}>"
         return str(resource["Properties"][_NAMES_AND_ARNS[resource["Type"]][0]])
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
         resource = self._resources[logical_id]
-        if attribute != "Arn":
+        if attribute != "Arn" or resource["Type"] not in _NAMES_AND_ARNS:
             return f"<{resource['Type']} {attribute}>"
         name, arn = _NAMES_AND_ARNS[resource["Type"]]
         form = f"arn:aws:{arn}"

@@ -70,7 +70,7 @@ def synthesize(directory: Path, config: Config, stage: str, flavour: Flavour) ->
     composed.synth()
     places = [("gate", config.service.administrative_region)]
     places += [("home", home) for home in config.service.homes]
-    places += [("ops", config.service.administrative_region)]
+    places += [(part, config.service.administrative_region) for part in ("ops", "notices")]
     places += [("region", region) for region in config.service.regions]
     written = {place: json.loads((out / f"{names.stack(*place)}.template.json").read_text()) for place in places}
     templates = {place: Resolver(template, place[1])(template) for place, template in written.items()}

@@ -33,6 +33,7 @@ def test_it_synthesizes_with_no_node_no_account_and_no_warning(tmp_path: Path) -
     assert [line.split(":")[0] for line in ran.stderr.splitlines()] == [
         "log_consumer",
         "ops",
+        "notifier",
         "authorizer",
         "api",
         "counters",
@@ -66,3 +67,12 @@ def test_a_node_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert ran.stderr.splitlines() == [
         "app.py: JSII_NODE is /nowhere/node, which cannot be run: unset it, or name a Node of version 22 up"
     ]
+
+
+def test_a_real_stage_calls_a_webhook_over_tls_only(tmp_path: Path) -> None:
+    config = tmp_path / "http.toml"
+    config.write_text((ROOT / "tallygate.toml").read_text() + '\n[notices]\nwebhook = "http://127.0.0.1/"\n')
+    ran = run_app(tmp_path / "out", {"stage": "prod", "config": str(config)})
+    assert (ran.returncode, ran.stderr) == (
+        1, "notices.webhook: found http, allowed is https in every stage but local\n",
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from stacks.assets import FunctionCode, assemble
 from stacks.closure import ForeignImportError, closure, third_party
 from stacks.wheels import RUNTIME_HAS, named
 
-FUNCTIONS = ["api", "authorizer", "log_consumer"]
+FUNCTIONS = ["api", "authorizer", "log_consumer", "notifier", "ops", "webhook"]
 
 
 def write(root: Path, files: dict[str, str]) -> Path:

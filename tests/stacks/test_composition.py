@@ -9,12 +9,16 @@ NAME_OF = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::DynamoDB::GlobalTable": "TableName",
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::EventBus": "Name",
+    "AWS::Events::Rule": "Name",
     "AWS::IAM::Role": "RoleName",
     "AWS::Kinesis::Stream": "Name",
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Logs::Destination": "DestinationName",
     "AWS::Logs::SubscriptionFilter": "FilterName",
+    "AWS::SNS::Topic": "TopicName",
     "AWS::SQS::Queue": "QueueName",
+    "AWS::SecretsManager::Secret": "Name",
 }
 
 
@@ -42,6 +46,7 @@ def test_regions_are_concrete_and_the_account_is_whichever_it_is_deployed_to(two
         "tallygate-acceptance-home-us-east-1": "aws://unknown-account/us-east-1",
         "tallygate-acceptance-home-eu-central-1": "aws://unknown-account/eu-central-1",
         "tallygate-acceptance-ops-us-east-1": "aws://unknown-account/us-east-1",
+        "tallygate-acceptance-notices-us-east-1": "aws://unknown-account/us-east-1",
         "tallygate-acceptance-region-us-east-1": "aws://unknown-account/us-east-1",
         "tallygate-acceptance-region-eu-west-1": "aws://unknown-account/eu-west-1",
         "tallygate-acceptance-region-ap-southeast-2": "aws://unknown-account/ap-southeast-2",
@@ -55,7 +60,8 @@ def test_the_gate_is_deployed_before_the_homes_and_these_before_the_regions(two_
     homes = {"tallygate-acceptance-home-us-east-1", "tallygate-acceptance-home-eu-central-1"}
     for home in homes:
         assert after[home] == {"tallygate-acceptance-gate-us-east-1"}
-    assert after["tallygate-acceptance-ops-us-east-1"] == {"tallygate-acceptance-home-us-east-1"}
+    for part in ("ops", "notices"):
+        assert after[f"tallygate-acceptance-{part}-us-east-1"] == {"tallygate-acceptance-home-us-east-1"}
     for region in ("us-east-1", "eu-west-1", "ap-southeast-2"):
         assert after[f"tallygate-acceptance-region-{region}"] == homes
 

@@ -3,7 +3,15 @@
 import pytest
 from synthesized import Synthesized, Where
 
-from tallygate.aws.settings import ApiSettings, AuthorizerSettings, CountersSettings, LogConsumerSettings, OpsSettings
+from tallygate.aws.settings import (
+    ApiSettings,
+    AuthorizerSettings,
+    CountersSettings,
+    LogConsumerSettings,
+    NotifierSettings,
+    OpsSettings,
+    WebhookSettings,
+)
 
 AUTHORIZER: Where = ("region", "eu-west-1")
 PLACES = [
@@ -12,6 +20,7 @@ PLACES = [
     (("region", "eu-west-1"), "counters"),
     (("home", "us-east-1"), "log_consumer"),
     (("ops", "us-east-1"), "ops"),
+    (("notices", "us-east-1"), "notifier"),
 ]
 
 
@@ -35,7 +44,7 @@ def test_its_log_lets_usage_lines_through_and_drops_what_lambda_says_of_each_cal
         "LogGroup": group,
     }
     days = prod.one(where, "AWS::Logs::LogGroup", LogGroupName=group)["RetentionInDays"]
-    assert days == (14 if part in ("log_consumer", "ops") else 1)
+    assert days == (1 if part in ("authorizer", "api") else 14)
 
 
 def test_settings_reach_the_functions(two_homes: Synthesized) -> None:
@@ -112,6 +121,25 @@ def test_the_counters_function_is_told_where_to_write_and_can_read_it(two_homes:
     gate, tally = "tallygate-acceptance-gate", "tallygate-acceptance-tally"
     homes = ("us-east-1", "eu-central-1")
     assert CountersSettings.from_env(variables) == CountersSettings(gate, tally, homes, "https://docs.example/problems")
+
+
+def test_those_who_tell_notices_are_told_where_and_can_read_it(two_homes: Synthesized) -> None:
+    where = ("notices", "us-east-1")
+    variables = two_homes.function(where, "notifier")["Environment"]["Variables"]
+    assert NotifierSettings.from_env({**variables, "AWS_REGION": "us-east-1"}) == NotifierSettings(
+        service="tallygate",
+        stage="acceptance",
+        region="us-east-1",
+        gate_table="tallygate-acceptance-gate",
+        tally_table="tallygate-acceptance-tally",
+        notices_bus="tallygate-acceptance-notices",
+    )
+    variables = two_homes.function(where, "webhook")["Environment"]["Variables"]
+    assert WebhookSettings.from_env({**variables, "AWS_REGION": "us-east-1"}) == WebhookSettings(
+        "https://hooks.example/tallygate?token=1",
+        "us-east-1",
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:tallygate-acceptance-webhook-abcdef",
+    )
 
 
 def test_powertools_knows_which_function_speaks(prod: Synthesized) -> None:

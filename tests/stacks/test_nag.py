@@ -1,12 +1,13 @@
 """cdk-nag's AwsSolutions rules: kept, or waived beside the resource with the reason."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from synthesized import ROOT
 
-from tallygate.config import Config
+from tallygate.config import Config, Notices
 from tallygate.local.flavour import Flavour
 from tallygate.resources import Names
 
@@ -39,7 +40,8 @@ def test_no_rule_is_broken_without_a_reason(shipped: Config, tmp_path: Path) -> 
     from stacks.deployment import Deployment
 
     code = FunctionCode(ROOT, lambda part: None)
-    deployment = Deployment(shipped, Names(shipped.service.name, "prod"), Flavour(), code)
+    config = replace(shipped, notices=Notices(True, ("ops@example.com",), "https://example.com/"))
+    deployment = Deployment(config, Names(shipped.service.name, "prod"), Flavour(), code)
     assert findings(tmp_path, lambda cdk_app: app.compose(cdk_app, deployment)) == []
 
 

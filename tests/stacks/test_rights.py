@@ -8,8 +8,15 @@ from synthesized import ROOT, Synthesized, Where
 from stacks.closure import closure
 
 OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+READING_A_TABLES_STREAM = {
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+}
+READING_A_QUEUE = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 POLLING = {"kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}
-"""What the event source mapping does in the consumer's name."""
+"""What event source mappings do in a function's name."""
 ACTIONS = {
     "batch_get_item": "dynamodb:BatchGetItem",
     "batch_write_item": "dynamodb:BatchWriteItem",
@@ -17,6 +24,7 @@ ACTIONS = {
     "describe_stream_summary": "kinesis:DescribeStreamSummary",
     "get_item": "dynamodb:GetItem",
     "put_item": "dynamodb:PutItem",
+    "get_secret_value": "secretsmanager:GetSecretValue",
     "put_events": "events:PutEvents",
     "query": "dynamodb:Query",
     "scan": "dynamodb:Scan",
@@ -165,6 +173,36 @@ def only(partitions: str | list[str]) -> dict:
     return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions}}
 
 
+def test_the_notifier_reads_callers_and_plans_and_writes_what_it_told(two_homes: Synthesized) -> None:
+    where, role = ("notices", "us-east-1"), "tallygate-acceptance-us-east-1-notifier"
+    gate, tally = table(two_homes, "us-east-1", "gate"), table(two_homes, "us-east-1", "tally")
+    assert grants(two_homes, where, role) == {
+        log_of(two_homes, "us-east-1", "notifier"): OWN_LOG,
+        f"{gate}/stream/*": READING_A_TABLES_STREAM - {"dynamodb:ListStreams"},
+        "*": {"dynamodb:ListStreams"},
+        gate: {"dynamodb:GetItem", "dynamodb:Query"},
+        f"{gate}/index/owner": {"dynamodb:Query"},
+        tally: {"dynamodb:BatchGetItem", "dynamodb:PutItem"},
+        "arn:aws:events:us-east-1:123456789012:event-bus/tallygate-acceptance-notices": {"events:PutEvents"},
+        "arn:aws:sqs:us-east-1:123456789012:tallygate-acceptance-notices-missed": {"sqs:SendMessage"},
+    }
+    (policy,) = two_homes.one(where, "AWS::IAM::Role", RoleName=role)["Policies"]
+    partitions = [
+        statement["Condition"] for statement in policy["PolicyDocument"]["Statement"] if "Condition" in statement
+    ]
+    assert partitions == [only(["ip#*", "ref#*", "key#*", "owner#*"]), only(["key#*", "plans"]), only(["told#*"])]
+
+
+def test_the_webhook_reads_its_queue_and_its_secret_and_nothing_else(two_homes: Synthesized) -> None:
+    assert grants(two_homes, ("notices", "us-east-1"), "tallygate-acceptance-us-east-1-webhook") == {
+        log_of(two_homes, "us-east-1", "webhook"): OWN_LOG,
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:tallygate-acceptance-webhook-abcdef": {
+            "secretsmanager:GetSecretValue"
+        },
+        "arn:aws:sqs:us-east-1:123456789012:tallygate-acceptance-webhook": READING_A_QUEUE,
+    }
+
+
 def test_no_other_function_may_write_a_profile(prod: Synthesized) -> None:
     for where in prod.templates:
         for role in prod.all(where, "AWS::IAM::Role"):
@@ -173,8 +211,8 @@ def test_no_other_function_may_write_a_profile(prod: Synthesized) -> None:
             for resource, actions in grants(prod, where, role["RoleName"]).items():
                 if resource.endswith("-gate") and where[0] != "ops":
                     # The consumer puts whole rows of usage, under sort keys of its own home.
-                    assert actions <= {"dynamodb:Query", "dynamodb:PutItem"}
-                    assert where[0] == "home" or actions == {"dynamodb:Query"}
+                    assert actions <= {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem"}
+                    assert where[0] == "home" or "dynamodb:PutItem" not in actions
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
@@ -199,7 +237,13 @@ def test_only_this_api_may_invoke_the_functions(prod: Synthesized, region: str) 
         )
 
 
-SETTINGS = {"gate_table": "gate", "tally_table": "tally", "rejects_queue_url": "rejects"}
+SETTINGS = {
+    "gate_table": "gate",
+    "tally_table": "tally",
+    "rejects_queue_url": "rejects",
+    "notices_bus": "notices",
+    "webhook_secret": "webhook-abcdef",
+}
 """The setting with which an adapter is made, and the resource that it names."""
 
 
@@ -257,14 +301,18 @@ def _action(node: ast.AST) -> str | None:
         (("region", "eu-west-1"), "counters"),
         (("home", "us-east-1"), "log_consumer"),
         (("ops", "us-east-1"), "ops"),
+        (("notices", "us-east-1"), "notifier"),
+        (("notices", "us-east-1"), "webhook"),
     ],
 )
 def test_a_role_allows_the_calls_that_its_function_makes_on_each_resource_and_no_other(
-    prod: Synthesized, where: Where, part: str
+    two_homes: Synthesized, where: Where, part: str
 ) -> None:
     allowed: dict[str, set[str]] = {}
-    for arn, actions in grants(prod, where, f"tallygate-prod-{where[1]}-{part.replace('_', '-')}").items():
-        if not actions <= OWN_LOG:
-            resource = arn.rpartition("tallygate-prod-")[2].partition("/index/")[0]
-            allowed.setdefault(resource, set()).update(actions - POLLING)
+    role = f"{two_homes.names.prefix}-{where[1]}-{part.replace('_', '-')}"
+    for arn, actions in grants(two_homes, where, role).items():
+        left = actions - OWN_LOG - POLLING - READING_A_TABLES_STREAM - READING_A_QUEUE
+        if left and not arn.endswith("-notices-missed"):  # to which Lambda itself sends
+            resource = arn.rpartition(f"{two_homes.names.prefix}-")[2].partition("/index/")[0]
+            allowed.setdefault(resource, set()).update(left)
     assert allowed == calls(part)

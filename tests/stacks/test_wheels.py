@@ -11,7 +11,7 @@ from synthesized import ROOT
 
 from stacks.wheels import WheelsError, named, subset, wheels
 
-FUNCTIONS = ["api", "authorizer", "log_consumer"]
+FUNCTIONS = ["api", "authorizer", "log_consumer", "notifier", "ops", "webhook"]
 LOCK = """\
 boto3==1.43.0 \\
     --hash=sha256:b0

@@ -16,6 +16,7 @@ from tallygate.local.additions import (
     log_delivery,
     queries,
     stream_mapping,
+    table_streams,
     tables,
     workers,
 )
@@ -26,6 +27,7 @@ class Additions:
     pool: workers.Pool
     delivery: log_delivery.LogDelivery
     mappings: stream_mapping.StreamMappings
+    table_streams: table_streams.TableStreams
     faults: faults.Faults
     queries: queries.Queries
 
@@ -51,22 +53,29 @@ class Additions:
                 return self.queries.progress()
             case "POST", "/_tallygate/flush":
                 self.mappings.flush()
+                self.table_streams.flush()
                 self.delivery.flush()
             case "GET", "/_tallygate/progress":
                 pass
             case _:
                 return None
-        return {"pid": os.getpid(), "delivery": self.delivery.progress(), "shards": self.mappings.progress()}
+        return {
+            "pid": os.getpid(),
+            "delivery": self.delivery.progress(),
+            "shards": self.mappings.progress() + self.table_streams.progress(),
+        }
 
 
 def install(delivery_window_seconds: float, longest_batching_window_seconds: float) -> Additions:
     """Extends the imported emulator. To be called once, before it serves."""
     mappings = stream_mapping.StreamMappings(longest_batching_window_seconds)
+    streams = table_streams.TableStreams(mappings)
     additions = Additions(
         workers.Pool(most_workers=max(2, os.cpu_count() or 2)),
         log_delivery.LogDelivery(delivery_window_seconds),
         mappings,
-        faults.Faults(mappings),
+        streams,
+        faults.Faults(mappings, streams),
         queries.Queries(),
     )
     additions.delivery.on_delivered = additions.mappings.wake
@@ -74,6 +83,7 @@ def install(delivery_window_seconds: float, longest_batching_window_seconds: flo
     function_logs.install()
     log_delivery.install(additions.delivery)
     stream_mapping.install(additions.mappings)
+    table_streams.install(additions.table_streams)
     tables.install()
     destinations.install()
     http_api.install()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from tallygate.local.additions.stream_mapping import StreamMappings
+from tallygate.local.additions.table_streams import TableStreams
 from tallygate.local.internals import part
 
 WriteFault = Literal["killed before a write", "killed after a write", "throttled", "refused", "answer lost"]
@@ -61,8 +62,9 @@ class Invocation:
 class Faults:
     """Orders that wait for their occasion, and what has happened."""
 
-    def __init__(self, mappings: StreamMappings) -> None:
+    def __init__(self, mappings: StreamMappings, table_streams: TableStreams) -> None:
         self._mappings = mappings
+        self._table_streams = table_streams
         self._lock = threading.Lock()
         self._kills: deque[KillOrder] = deque()
         self._writes: deque[WriteOrder] = deque()
@@ -72,10 +74,11 @@ class Faults:
 
     def order(self, document: dict[str, Any]) -> None:
         """Take an order: `{"fault": …}` with the fields of KillOrder or WriteOrder, or for `read again`, which happens
-        at once, those of StreamMappings.go_back."""
+        at once, those of StreamMappings.go_back or, with a `table`, of TableStreams.go_back."""
         fault: Fault = document["fault"]
         details = {name: value for name, value in document.items() if name != "fault"}
-        moved = self._mappings.go_back(**details) if fault == "read again" else 0
+        reader = self._table_streams if "table" in details else self._mappings
+        moved = reader.go_back(**details) if fault == "read again" else 0
         with self._lock:
             if fault == "read again":
                 self._happened[fault] += moved

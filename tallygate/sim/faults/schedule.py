@@ -26,6 +26,9 @@ BORDERS_MS: Final = (
 HOMES: Final = ("us-east-1", "eu-west-1")
 REGIONS: Final = ("us-east-1", "eu-west-1", "ap-southeast-2")
 
+LEVELS: Final = (50, 80, 95, 100, 150)
+"""At which notices are due, of every limit that is counted."""
+
 FIRST_STREAMS: Final = ("stream-0", "stream-1", "stream-2")
 """Log streams that reach each of the three shards with which a stream begins."""
 
@@ -111,7 +114,23 @@ class Wake:
     pick: int
 
 
-Move = Put | Reshard | Turn | Wake
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """So many publications of each home reach the administrative region, one that stands still there may go on, and a
+    notifier is given up to `size` changes of a shard. Otherwise as Turn; a `busy` bus refuses some of the events."""
+
+    pick: int
+    size: int
+    container: int | None
+    arriving: tuple[int, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    taken: int | None = None
+    back: int = 0
+    busy: bool = False
+    wakes: bool = False
+
+
+Move = Put | Reshard | Turn | Wake | Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +170,7 @@ def draw(seed: int) -> Schedule:
         homes=homes,
         publish=rng.choice(("marks", "marks", "every")),
         sent=sent,
-        moves=_draw_moves(rng, homes, sent),
+        moves=_with_notifiers(seed, _draw_moves(rng, homes, sent)),
         scatter=rng.getrandbits(32),
     )
 
@@ -283,4 +302,33 @@ def _draw_turn(rng: Random, homes: tuple[str, ...], faulty: bool = False) -> Tur
         faults=tuple(faults),
         taken=rng.randint(0, size) if rng.random() < 0.15 else None,
         back=rng.randint(1, 30) if rng.random() < 0.06 else 0,
+    )
+
+
+def _with_notifiers(seed: int, moves: tuple[Move, ...]) -> tuple[Move, ...]:
+    """The same moves, with those of notifiers between them: drawn apart, so that neither changes the other."""
+    rng = Random(f"notifiers of {seed}")
+    woven: list[Move] = []
+    for move in moves:
+        woven.append(move)
+        if rng.random() < 0.15:
+            woven.append(_draw_tell(rng))
+    return (*woven, *(_draw_tell(rng) for _ in range(3)))
+
+
+def _draw_tell(rng: Random) -> Tell:
+    size = rng.choice((1, 3, 10, 40))
+    faults = []
+    while rng.random() < 0.35:
+        faults.append(Fault(rng.choice(FAULTS), rng.randrange(12)))
+    return Tell(
+        pick=rng.getrandbits(8),
+        size=size,
+        container=None if rng.random() < 0.2 else rng.getrandbits(1),
+        arriving=tuple(rng.choice((0, 1, 10, 100)) for _ in HOMES),
+        faults=tuple(faults),
+        taken=rng.randint(0, size) if rng.random() < 0.15 else None,
+        back=rng.randint(1, 40) if rng.random() < 0.1 else 0,
+        busy=rng.random() < 0.2,
+        wakes=rng.random() < 0.3,
     )

@@ -1,13 +1,15 @@
 """What a schedule should have come to, computed from what was sent, and every difference from what it did. Shares
 nothing with the core: periods come from the calendar of the standard library, marks and ranks from their definition."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cache
 from math import ceil, isqrt
 
-from tallygate.sim.faults.schedule import Event, Invalid, caps_of
+from tallygate.sim.faults.schedule import LEVELS, Event, Invalid, caps_of
+from tallygate.sim.faults.telling import SERVICE, STAGE
 from tallygate.sim.faults.world import GARBAGE, Home, World
 
 REASONS: dict[Invalid, str] = {
@@ -42,12 +44,13 @@ def rank(count: int) -> int:
 def differences(world: World) -> list[str]:
     """Everything that is not as it should be; empty when the schedule held."""
     found: list[str] = []
+    counts = {name: expected_counts(world, name) for name in world.homes}
     for home in world.homes.values():
-        expected = expected_counts(world, home.name)
+        expected = counts[home.name]
         found += _tally(home, expected)
         found += _gate(home, expected, world.schedule.publish == "every", len(world.homes))
         found += _rejects(home, world)
-    return found
+    return [*found, *_notices(world, counts)]
 
 
 def arrived(world: World, home: str) -> Iterator[tuple[int, tuple[Event, ...]]]:
@@ -166,3 +169,41 @@ def _rejects(home: Home, world: World) -> Iterator[str]:
     for event_id, body, reason in sorted(due ^ kept, key=str):
         what = "not kept" if (event_id, body, reason) in due else "kept although it is countable, or for another reason"
         yield f"{home.name} rejects {event_id} {body[:60]!r} ({reason}): {what}"
+
+
+def _notices(world: World, counts: Mapping[str, Counts]) -> Iterator[str]:
+    """Every level that must be known by what all homes had to publish is told, none is that nobody counted as far, and
+    each has one id that no other has."""
+    places: dict[tuple[str, str, str, str], tuple[int, int, int]] = {}
+    homes, every = len(world.homes), world.schedule.publish == "every"
+    for expected in counts.values():
+        for (pk, sk), fields in expected.items():
+            kind, _, value = pk.partition("#")
+            for policy, quota in caps_of(kind, value).items() if kind not in ("all", "ctr") else ():
+                for name in _told(sk, policy, fields):
+                    count = fields[name]
+                    passed = marks(quota, homes)[: bisect_right(marks(quota, homes), count)]
+                    least = count if every else passed[-1] if passed else 0
+                    period = sk if name == "c" else f"day#{sk.partition('#')[2]}-{name[1:]}"
+                    place = (kind, value, f"{kind}-{policy}", period)
+                    _, known, counted = places.get(place, (quota, 0, 0))
+                    places[place] = (quota, known + least, counted + count)
+    told: dict[tuple[str, str, str, str, int], set[str]] = {}
+    for notice in world.notices.bus.events:
+        subject = notice.subject
+        place = (subject.kind, subject.value, notice.limit.name, notice.period)
+        told.setdefault((*place, notice.level), set()).add(notice.id(SERVICE, STAGE))
+    for place, (quota, known, counted) in places.items():
+        for level in LEVELS:
+            if known * 100 >= quota * level and (*place, level) not in told:
+                yield f"notice {' '.join(place)} {level} %: not told, {known} of {quota} are known"
+            if counted * 100 < quota * level and (*place, level) in told:
+                yield f"notice {' '.join(place)} {level} %: told, {counted} of {quota} are counted"
+    for what in told:
+        if what[:4] not in places:
+            yield f"notice {what}: told of what nobody counted"
+    for what, ids in told.items():
+        if len(ids) != 1:
+            yield f"notice {what}: told under {len(ids)} ids"
+    if len(set().union(*told.values())) != sum(map(len, told.values())):
+        yield "notices: different ones have the same id"

@@ -1,11 +1,10 @@
-"""Runs a schedule: streams whose shards split and merge, a mapping that gives batches to containers, and containers
-whose stores fail, whose processes die or stand still."""
+"""Runs a schedule: streams whose shards split and merge, a mapping that gives batches to containers, containers whose
+stores fail, whose processes die or stand still, and what the administrative region makes of what they publish."""
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -15,16 +14,14 @@ from tallygate.core.payload import Record
 from tallygate.core.periods import DAY_MS
 from tallygate.core.seen import SeenPayloads
 from tallygate.core.tally import StoreError
-from tallygate.sim.faults.schedule import WINDOW_MS, Fault, Put, Reshard, Schedule, Sent, Turn, Wake
+from tallygate.sim.faults.process import Calls, Died, Process
+from tallygate.sim.faults.schedule import WINDOW_MS, Fault, Put, Reshard, Schedule, Sent, Tell, Turn, Wake
 from tallygate.sim.faults.stream import Stream
+from tallygate.sim.faults.telling import Administrative, TellingGate
 from tallygate.sim.logs import log_payload
-from tallygate.sim.memory import MemoryGate, MemoryRejects, MemorySeen, MemoryTally
+from tallygate.sim.memory import MemoryRejects, MemorySeen, MemoryTally
 
 GARBAGE: Final = b"\x00garbage"
-
-
-class Died(BaseException):
-    """The process is gone. Not an Exception: no code of a dead process runs on."""
 
 
 @dataclass
@@ -35,97 +32,31 @@ class Home:
     stream: Stream = field(default_factory=Stream)
     tally: MemoryTally = field(default_factory=MemoryTally)
     seen: MemorySeen = field(default_factory=MemorySeen)
-    gate: MemoryGate = field(default_factory=MemoryGate)
+    gate: TellingGate = field(default_factory=TellingGate)
     rejects: MemoryRejects = field(default_factory=MemoryRejects)
     warm: "list[Container]" = field(default_factory=list)
 
 
-class Container:
-    """One process that runs the consumer; all its calls of stores go through `_call`, where the faults of a turn
-    happen."""
+class Container(Process):
+    """One process that runs the consumer."""
 
     def __init__(self, home: Home, homes: int, schedule: Schedule, rng: Random) -> None:
+        super().__init__()
         self.home = home
-        self._faults: dict[int, Fault] = {}
-        self._calls = 0
         self._rng = rng
-        self.happened: list[str] = []
-        self.standing = False
-        self._go_on = threading.Semaphore(0)
-        self._stopped = threading.Semaphore(0)
-        self._failed: BaseException | None = None
         self._consumer = Consumer(
             CountingSettings(home.name, homes, schedule.publish, keep_items_seconds=8 * DAY_MS // 1000),
-            _Calls(home.tally, self._call),
-            _Calls(home.gate, self._call),
-            _Calls(home.rejects, self._call),
-            SeenPayloads(_Calls(home.seen, self._call), WINDOW_MS, keep_seconds=2 * DAY_MS // 1000),
+            Calls(home.tally, self.call),
+            Calls(home.gate, self.call),
+            Calls(home.rejects, self.call),
+            SeenPayloads(Calls(home.seen, self.call), WINDOW_MS, keep_seconds=2 * DAY_MS // 1000),
             orjson.loads,
             self._scattered,
         )
 
-    def run(self, writer: str, records: Sequence[Record], faults: Sequence[Fault]) -> bool:
-        """Give the container a batch; whether it said that all was counted. While it stands still it has said
-        nothing."""
-        self._faults = {fault.call: fault for fault in faults}
-        self._calls = 0
-        if not any(fault.kind == "paused" for fault in faults):
-            return self._consume(writer, records)
-        answer: list[bool] = []
-
-        def in_its_own_time() -> None:
-            try:
-                answer.append(self._consume(writer, records))
-            except BaseException as error:  # noqa: BLE001 - brought to whoever waits
-                self._failed = error
-            self.standing = False
-            self._stopped.release()
-
-        threading.Thread(target=in_its_own_time, daemon=True).start()
-        self._wait()
-        return bool(answer) and answer[0]
-
-    def wake(self) -> None:
-        """Let a container that stands still go on, to its end or to its next stand."""
-        self._go_on.release()
-        self._wait()
-
-    def _wait(self) -> None:
-        self._stopped.acquire()
-        if self._failed is not None:
-            failed, self._failed = self._failed, None
-            raise failed
-
-    def _consume(self, writer: str, records: Sequence[Record]) -> bool:
-        try:
-            self._consumer.consume(writer, records)
-        except StoreError:
-            return False
-        return True
-
-    def _call(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        fault = self._faults.get(self._calls)
-        self._calls += 1
-        if fault is None:
-            return method(*arguments)
-        self.happened.append(fault.kind)
-        match fault.kind:
-            case "throttled":
-                raise StoreError("throttled")
-            case "crash before":
-                raise Died
-            case "answer lost":
-                method(*arguments)
-                raise StoreError("timed out")
-            case "crash after":
-                method(*arguments)
-                raise Died
-            case "paused":
-                self.standing = True
-                self._stopped.release()
-                self._go_on.acquire()
-                self.standing = False
-                return method(*arguments)
+    def count(self, writer: str, records: Sequence[Record], faults: Sequence[Fault]) -> bool:
+        """Give the container a batch; whether it said that all was counted."""
+        return self.run(lambda: self._consumer.consume(writer, records), faults)
 
     def _scattered(self, function: Callable[[Given], Came], entries: Sequence[Given], /) -> list[Came]:
         """ForEach as a pool of threads does it: in any order, and all of them although one fails."""
@@ -143,20 +74,6 @@ class Container:
         return [results[place] for place in range(len(entries))]
 
 
-class _Calls:
-    """A store whose methods go through `call`."""
-
-    def __init__(self, store: object, call: Callable[[Callable[..., Any], tuple[Any, ...]], Any]) -> None:
-        self._store = store
-        self._call = call
-
-    def __getattr__(self, name: str) -> Any:
-        method, call = getattr(self._store, name), self._call
-        through = lambda *arguments: call(method, arguments)  # noqa: E731 - kept as the attribute, so made once
-        setattr(self, name, through)
-        return through
-
-
 class World:
     """All homes of a schedule while it runs."""
 
@@ -172,6 +89,7 @@ class World:
         self._resharded_at: dict[str, int] = {}
         self._put_at: dict[int, int] = {}
         self._rng = Random(schedule.scatter)
+        self.notices = Administrative({name: home.gate for name, home in self.homes.items()}, schedule.scatter)
 
     def run(self) -> None:
         """Every move, then all that is left without a fault: delivery goes on, and those who stood still wake up."""
@@ -187,6 +105,8 @@ class World:
                     self._turn(move)
                 case Wake():
                     self._wake(move.pick)
+                case Tell():
+                    self.notices.turn(move)
         while self._standing and self._rng.random() < 0.5:
             self._wake(0)
         for home in self.homes.values():
@@ -194,6 +114,8 @@ class World:
                 self._turn(Turn(home.name, 0, 7, 0))
         while self._standing:
             self._wake(0)
+        self.notices.finish()
+        self.happened += self.notices.happened
 
     def _put(self, move: Put) -> None:
         sent = self.schedule.sent[move.sent]
@@ -218,7 +140,7 @@ class World:
         container = self._container(home, move.container)
         batch = shard.records[shard.next : shard.next + move.size]
         try:
-            counted = container.run(shard.writer, batch, move.faults)
+            counted = container.count(shard.writer, batch, move.faults)
         except Died:
             counted = False
             self._bury(container)
