@@ -10,26 +10,13 @@ import click
 from tallygate.aws.audit_trail import AuditTrail
 from tallygate.cli import suggestions
 from tallygate.cli.identifiers import key_id_of
-from tallygate.cli.options import duration_ms, taken
+from tallygate.cli.options import Since, since_option
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.target import Target, target_options
 from tallygate.core.audit import AuditEntry, Document
-from tallygate.core.key_fields import FieldError, expiry_of
 from tallygate.core.lines import format_timestamp
 from tallygate.core.names import pk_of
 from tallygate.core.periods import DAY_MS, day_of
-
-
-def _since(text: str) -> tuple[int | None, int]:
-    """A time, or how long ago."""
-    try:
-        return None, duration_ms(text)
-    except FieldError:
-        pass
-    try:
-        return expiry_of(text), 0
-    except FieldError as error:
-        raise FieldError("since", f"{error.said}; or how long ago, like 90m, 24h or 30d") from None
 
 
 @click.group()
@@ -38,19 +25,13 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option(
-    "--since",
-    callback=taken(_since),
-    default="30d",
-    show_default=True,
-    help="A day or time in UTC, like 2026-11-20, or how long ago, like 24h or 30d.",
-)
+@since_option
 @click.option(
     "--key", "key", shell_complete=suggestions.keys, help="Changes of this key only, given as its id or secret."
 )
 @json_option
 @target_options
-def list_entries(target: Target, since: tuple[int | None, int], key: str | None, as_json: bool) -> None:
+def list_entries(target: Target, since: Since, key: str | None, as_json: bool) -> None:
     """List changes, the oldest first: when, who (the ARN of an IAM principal), what, and what it was before.
 
     Entries are written together with what they record, never changed, and kept for 400 days.
@@ -61,11 +42,10 @@ def list_entries(target: Target, since: tuple[int | None, int], key: str | None,
       tallygate audit list --since 2026-11-01 --key 0123456789abcdef --stage prod --json
     """
     now_ms = time.time_ns() // 1_000_000
-    at, ago_ms = since
-    since_ms = max(0, now_ms - ago_ms if at is None else at)
+    since_ms = since(now_ms)
     subject = None if key is None else pk_of("key", key_id_of(key))
     trail = AuditTrail(target.administrative_client, target.names.tally_table)
-    entries = trail.entries(_months(since_ms, now_ms), format_timestamp(since_ms), subject)
+    entries = trail.entries(months(since_ms, now_ms), format_timestamp(since_ms), subject)
     if as_json:
         print_json([_document(entry) for entry in entries])
         return
@@ -76,7 +56,8 @@ def list_entries(target: Target, since: tuple[int | None, int], key: str | None,
     console().print(rows if rows.row_count else "No changes.")
 
 
-def _months(since_ms: int, until_ms: int) -> Iterator[str]:
+def months(since_ms: int, until_ms: int) -> Iterator[str]:
+    """The months from one time to another, as `2026-11`."""
     at_ms = since_ms
     while True:
         day = day_of(at_ms)

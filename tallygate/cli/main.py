@@ -12,6 +12,7 @@ from tallygate.cli.demo import demo
 from tallygate.cli.exit_codes import EXIT_CODES, INTERRUPTED
 from tallygate.cli.failures import one_line_failures
 from tallygate.cli.keys import keys
+from tallygate.cli.notices import notices
 from tallygate.cli.plans import plans
 from tallygate.cli.quota import quota
 from tallygate.cli.rejects import rejects
@@ -23,7 +24,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[click.Command, ...]], ...]] = (
     ("The service on this machine", (demo, up, down, endpoints)),
     ("What is used", (dashboard, usage, quota)),
     ("Who may call, and how much", (keys, addresses, plans, audit)),
-    ("What goes wrong, and what would be", (rejects, simulate)),
+    ("What goes wrong, and what would be", (notices, rejects, simulate)),
     ("Your shell", (completion,)),
 )
 """Every command, by what it is for."""

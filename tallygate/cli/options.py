@@ -47,6 +47,33 @@ def duration_ms(text: str) -> int:
     return int(match[1]) * _UNIT_MS[match[2]]
 
 
+Since = Callable[[int], int]
+"""From now to the time that was asked for, both in ms since 1970."""
+
+
+def _since(text: str) -> Since:
+    """A time, or how long ago."""
+    try:
+        ago_ms = duration_ms(text)
+        return lambda now_ms: max(0, now_ms - ago_ms)
+    except FieldError:
+        pass
+    try:
+        at_ms = expiry_of(text)
+    except FieldError as error:
+        raise FieldError("since", f"{error.said}; or how long ago, like 90m, 24h or 30d") from None
+    return lambda now_ms: at_ms
+
+
+since_option = click.option(
+    "--since",
+    callback=taken(_since),
+    default="30d",
+    show_default=True,
+    help="A day or time in UTC, like 2026-11-20, or how long ago, like 24h or 30d.",
+)
+
+
 def not_passed(expires_ms: int | None, now_ms: int) -> int | None:
     """For the option --expires: a time that is yet to come, None for never."""
     try:

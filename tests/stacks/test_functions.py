@@ -44,7 +44,7 @@ def test_its_log_lets_usage_lines_through_and_drops_what_lambda_says_of_each_cal
         "LogGroup": group,
     }
     days = prod.one(where, "AWS::Logs::LogGroup", LogGroupName=group)["RetentionInDays"]
-    assert days == (1 if part in ("authorizer", "api") else 14)
+    assert days == (1 if where[0] == "region" else 14)
 
 
 def test_settings_reach_the_functions(two_homes: Synthesized) -> None:
