@@ -105,9 +105,9 @@ class OperatorClient:
         """Owners of keys whose name contains `text`, or all."""
         return self._pages("/ops/owners", {"q": text}, "owners")
 
-    def owner(self, name: str) -> "OwnerDocument":
-        """An owner's keys and what was counted of each this month."""
-        return cast("OwnerDocument", self._get(f"/ops/owners/{quote(name, safe='')}", {}))
+    def owner(self, name: str, cursor: str | None = None) -> "OwnerDocument":
+        """An owner's keys and what was counted of each this month; the document's `cursor` leads to more of them."""
+        return cast("OwnerDocument", self._get(f"/ops/owners/{quote(name, safe='')}", {"cursor": cursor}))
 
     def pipeline(self) -> "PipelineDocument":
         """How far behind counting is, by writer, and what it could not count."""

@@ -11,6 +11,7 @@ from gateway import FakeGate
 from judging import GOOD, KEY, OTHER, PK, Caller, keyed
 
 from functions.api import counter_routes
+from functions.api import handler as api
 from functions.counters import handler as writer
 from functions.counters import routes as writing
 from tallygate.aws.counter_epochs import CounterEpochs
@@ -165,3 +166,14 @@ def test_a_sequence_takes_nothing_from_its_caller_but_its_name(monkeypatch: pyte
     for path, body in (("/v1/counters/a b/next", None), ("/v1/counters/invoice/next", {"count": 7})):
         assert write(KEYED, path, body)["statusCode"] == 400
     assert len(client.asked) == 1
+
+
+@pytest.mark.parametrize("body", ["/w==", "nonsense!"])
+def test_a_body_that_is_no_text_is_the_callers_fault(body: str, capsys: pytest.CaptureFixture[str]) -> None:
+    event = json.loads((EVENTS / "proxy_v2.json").read_text())
+    event |= {"rawPath": "/v1/counters/a/increment", "body": body, "isBase64Encoded": True}
+    event["requestContext"]["http"] |= {"path": event["rawPath"], "method": "POST"}
+    event["requestContext"]["authorizer"]["lambda"]["tallygate"] = KEYED.to_json()
+    answer = api.handler(event, None)  # type: ignore[arg-type]
+    assert (answer["statusCode"], json.loads(answer["body"])["parameter"]) == (400, "body")
+    assert [line.get("ctr") for line in lines(capsys)] == [None]
