@@ -33,9 +33,9 @@ class ToldTable:
     def told(self, notices: Sequence[Notice]) -> set[str]:
         """See ToldStore.told."""
         found: set[str] = set()
-        for start in range(0, len(notices), MAX_BATCH_KEYS):
-            places = [_key(notice) for notice in notices[start : start + MAX_BATCH_KEYS]]
-            keys = [{names.PK: {"S": pk}, names.SK: {"S": sk}} for pk, sk in places]
+        places = list(dict.fromkeys(map(_key, notices)))
+        for start in range(0, len(places), MAX_BATCH_KEYS):
+            keys = [{names.PK: {"S": pk}, names.SK: {"S": sk}} for pk, sk in places[start : start + MAX_BATCH_KEYS]]
             asked: Any = {self._table: {"Keys": keys, "ConsistentRead": True}}
             while asked:
                 with store_errors():

@@ -26,8 +26,9 @@ def faults(runs: int, seed: int, processes: int, as_json: bool) -> None:
     """Count under fault schedules, and compare with what was sent.
 
     A schedule sends 200 calls or more to a consumer whose deliveries repeat, whose shards split and merge, whose stores
-    refuse or lose answers, and whose processes die or stand still. Afterwards every count, publication and reject
-    must be as if nothing had happened. Exit code 1 when one is not; the smallest failing schedule found is printed.
+    refuse or lose answers, and whose processes die or stand still; what it publishes goes to a notifier that fares
+    no better. Afterwards every count, publication and reject must be as if nothing had happened, and each notice
+    that is due told under one id. Exit code 1 when one is not; the smallest failing schedule found is printed.
 
     \b
     Examples:

@@ -4,6 +4,7 @@ contract suite (tests/contracts) holds them to the real adapters."""
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from tallygate.core.notices import Notice
 from tallygate.core.payload import Reject
 from tallygate.core.publish import Publication
 from tallygate.core.seen import BUCKET_MS, BatchStatistics, SeenBatch, Sighting, bucket_of
@@ -108,3 +109,16 @@ class MemoryRejects:
 
     def send(self, writer: str, rejects: Sequence[Reject]) -> None:
         self.sent += [(writer, reject) for reject in rejects]
+
+
+@dataclass
+class MemoryTold:
+    """ToldStore: when each notice was told first, by its place."""
+
+    at_ms: dict[str, int] = field(default_factory=dict)
+
+    def told(self, notices: Sequence[Notice]) -> set[str]:
+        return {notice.place for notice in notices} & self.at_ms.keys()
+
+    def remember(self, notice: Notice, now_ms: int) -> None:
+        self.at_ms.setdefault(notice.place, now_ms)

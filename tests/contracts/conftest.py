@@ -9,11 +9,13 @@ from tallygate.aws.gate_table import GateTable
 from tallygate.aws.rows import Row, gate_row
 from tallygate.aws.seen_table import SeenTable
 from tallygate.aws.tally_table import TallyTable
+from tallygate.aws.told_table import ToldTable
 from tallygate.core import names
+from tallygate.core.notify import ToldStore
 from tallygate.core.publish import GateWriter
 from tallygate.core.seen import SeenStore
 from tallygate.core.tally import TallyStore
-from tallygate.sim.memory import MemoryGate, MemorySeen, MemoryTally
+from tallygate.sim.memory import MemoryGate, MemorySeen, MemoryTally, MemoryTold
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -77,6 +79,13 @@ def gate(request: pytest.FixtureRequest) -> GateWriter:
     if request.param == "memory":
         return MemoryGate()
     return GateTable(request.getfixturevalue("dynamodb"), "table")
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def told(request: pytest.FixtureRequest) -> ToldStore:
+    if request.param == "memory":
+        return MemoryTold()
+    return ToldTable(request.getfixturevalue("dynamodb"), "table", "tallygate", "prod")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tallygate.core.notify import MAX_EVENTS, Notifier, Told
 from tallygate.core.plans import Limit, Plan
 from tallygate.core.tally import StoreError
 from tallygate.core.usage import HomeUsage
+from tallygate.sim.memory import MemoryTold
 
 PLAN = Plan("p", (Limit("key", 100, "day"), Limit("key", 10, "hour")), notify_at=(80, 100))
 NOW_MS = 1_795_000_000_000
@@ -35,17 +36,6 @@ class Gate:
         return Known(Subject(kind, value), tuple(plans.values()), Partition())
 
 
-class Store:
-    def __init__(self) -> None:
-        self.at_ms: dict[str, int] = {}
-
-    def told(self, notices: Sequence[Notice]) -> set[str]:
-        return {notice.place for notice in notices} & self.at_ms.keys()
-
-    def remember(self, notice: Notice, now_ms: int) -> None:
-        self.at_ms.setdefault(notice.place, now_ms)
-
-
 class Bus:
     def __init__(self) -> None:
         self.events: list[Notice] = []
@@ -68,8 +58,8 @@ def bus() -> Bus:
 
 
 @pytest.fixture
-def store() -> Store:
-    return Store()
+def store() -> MemoryTold:
+    return MemoryTold()
 
 
 def day(value: str, charged: int, day: int = 20) -> Change:
@@ -81,7 +71,7 @@ def hour(value: str, charged: int, name: str) -> Change:
     return Change("key", value, HomeUsage("us-east-1", "", charged=charged, at_ms=NOW_MS, hour=name))
 
 
-def test_what_is_due_is_told_and_remembered_and_not_told_again(bus: Bus, store: Store) -> None:
+def test_what_is_due_is_told_and_remembered_and_not_told_again(bus: Bus, store: MemoryTold) -> None:
     notifier = Notifier(Gate(), store, bus)
     assert notifier.notify([day("a", 79), day("a", 85), day("b", 100)], NOW_MS) == Told(told=3, known=0)
     assert [(event.subject.value, event.level) for event in bus.events] == [("a", 80), ("b", 80), ("b", 100)]
@@ -91,12 +81,12 @@ def test_what_is_due_is_told_and_remembered_and_not_told_again(bus: Bus, store: 
     assert sorted(store.at_ms.values()) == [NOW_MS] * 3 + [NOW_MS + 1]
 
 
-def test_of_several_changes_the_newest_says_how_much_is_used(bus: Bus, store: Store) -> None:
+def test_of_several_changes_the_newest_says_how_much_is_used(bus: Bus, store: MemoryTold) -> None:
     Notifier(Gate(), store, bus).notify([day("a", 85), day("a", 93)], NOW_MS)
     assert [(event.level, event.used) for event in bus.events] == [(80, 93)]
 
 
-def test_a_caller_is_read_once_from_the_hour_before_the_earliest_that_changed(bus: Bus, store: Store) -> None:
+def test_a_caller_is_read_once_from_the_hour_before_the_earliest_that_changed(bus: Bus, store: MemoryTold) -> None:
     gate = Gate()
     changes = [
         hour("a", 1, "2026-11-20T14"), day("a", 1), hour("a", 1, "2026-11-20T13"), day("b", 1),
@@ -106,7 +96,7 @@ def test_a_caller_is_read_once_from_the_hour_before_the_earliest_that_changed(bu
     assert gate.asked == [("key#a", "2026-11-20T12"), ("key#b", None), ("key#c", "2026-10-31T23")]
 
 
-def test_a_caller_of_whom_nothing_is_told_is_not_read(bus: Bus, store: Store) -> None:
+def test_a_caller_of_whom_nothing_is_told_is_not_read(bus: Bus, store: MemoryTold) -> None:
     gate = Gate()
     address = Change("ip", "203.0.113.7", HomeUsage("us-east-1", "2026-11", charged=9, days={20: 9}), frozenset({20}))
     assert Notifier(gate, store, bus).notify([address, day("gone", 100)], NOW_MS) == Told()
@@ -114,13 +104,13 @@ def test_a_caller_of_whom_nothing_is_told_is_not_read(bus: Bus, store: Store) ->
     assert bus.requests == []
 
 
-def test_events_go_in_requests_of_ten(bus: Bus, store: Store) -> None:
+def test_events_go_in_requests_of_ten(bus: Bus, store: MemoryTold) -> None:
     changes = [day(f"key-{number}", 80) for number in range(2 * MAX_EVENTS + 1)]
     assert Notifier(Gate(), store, bus).notify(changes, NOW_MS).told == 21
     assert bus.requests == [10, 10, 1]
 
 
-def test_what_the_bus_refuses_is_not_remembered_and_all_else_is(bus: Bus, store: Store) -> None:
+def test_what_the_bus_refuses_is_not_remembered_and_all_else_is(bus: Bus, store: MemoryTold) -> None:
     notifier = Notifier(Gate(), store, bus)
     bus.refuses = {"a", "c"}
     changes = [day(name, 80) for name in "abcdefghijkl"]
@@ -132,7 +122,7 @@ def test_what_the_bus_refuses_is_not_remembered_and_all_else_is(bus: Bus, store:
     assert [event.subject.value for event in bus.events[10:]] == ["a", "c"]
 
 
-def test_a_bus_that_is_down_loses_nothing(bus: Bus, store: Store) -> None:
+def test_a_bus_that_is_down_loses_nothing(bus: Bus, store: MemoryTold) -> None:
     notifier = Notifier(Gate(), store, bus)
     bus.down = True
     with pytest.raises(StoreError, match="down"):
@@ -142,8 +132,8 @@ def test_a_bus_that_is_down_loses_nothing(bus: Bus, store: Store) -> None:
     assert notifier.notify([day("a", 80)], NOW_MS).told == 1
 
 
-def test_who_dies_before_remembering_tells_again_with_the_same_id(bus: Bus, store: Store) -> None:
-    class Dies(Store):
+def test_who_dies_before_remembering_tells_again_with_the_same_id(bus: Bus, store: MemoryTold) -> None:
+    class Dies(MemoryTold):
         def remember(self, notice: Notice, now_ms: int) -> None:
             raise StoreError("died")
 
@@ -154,7 +144,7 @@ def test_who_dies_before_remembering_tells_again_with_the_same_id(bus: Bus, stor
     assert len({event.id("tallygate", "prod") for event in bus.events}) == 1
 
 
-def test_without_levels_nothing_is_read(bus: Bus, store: Store) -> None:
+def test_without_levels_nothing_is_read(bus: Bus, store: MemoryTold) -> None:
     gate = Gate(Plan("quiet", (Limit("key", 10, "day"),)))
     assert Notifier(gate, store, bus).notify([day("a", 100)], NOW_MS) == Told()
     assert gate.asked == []

@@ -25,6 +25,8 @@ MODULES = (
     "tallygate.core.fold",
     "tallygate.core.seen",
     "tallygate.core.marks",
+    "tallygate.core.notices",
+    "tallygate.core.notify",
 )
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {

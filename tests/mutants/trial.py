@@ -12,6 +12,8 @@ TESTS = (
     "tests/core/test_seen.py",
     "tests/core/test_marks.py",
     "tests/core/test_publish.py",
+    "tests/core/test_notices.py",
+    "tests/core/test_notify.py",
     "tests/contracts",
 )
 

@@ -17,7 +17,7 @@ from tallygate.core.publish import Publication, usage_of
 from tallygate.core.usage import HomeUsage
 from tallygate.sim.faults.process import Calls, Died, Process
 from tallygate.sim.faults.schedule import LEVELS, Tell, caps_of
-from tallygate.sim.memory import MemoryGate
+from tallygate.sim.memory import MemoryGate, MemoryTold
 
 SHARDS: Final = 2
 SERVICE, STAGE = "tallygate", "faults"
@@ -76,19 +76,6 @@ class Replica:
             if not row.hour or (from_hour is not None and row.hour >= from_hour)
         )  # fmt: skip
         return Known(Subject(kind, value), (plan_of(kind, value),), Partition(rows))
-
-
-class MemoryTold:
-    """ToldStore in memory."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, int] = {}
-
-    def told(self, notices: Sequence[Notice]) -> set[str]:
-        return {notice.place for notice in notices if notice.place in self._told}
-
-    def remember(self, notice: Notice, now_ms: int) -> None:
-        self._told.setdefault(notice.place, now_ms)
 
 
 class MemoryBus:
