@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.api.service import app, homes, log_unread, logger, metered, settings
+from functions.api.service import app, homes, log_unread, metered, settings
 from functions.api.sparing import READS_PER_SECOND, Sparing, TooManyReportsError
 from functions.api.usage_history import HistoryUnreadError, NobodyError, UsageHistory
 from functions.api.usage_report import UsageReport
@@ -21,8 +21,6 @@ from tallygate.core.problems import Problem
 from tallygate.core.retention import Retention
 from tallygate.core.routes import PROBLEMS_PATH, USAGE_PATH, WHOAMI_PATH
 from tallygate.core.usage import HomeUsage
-
-__all__ = ["app", "logger", "metered"]
 
 HISTORY_UNREAD: Final = Problem(
     503,

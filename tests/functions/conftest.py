@@ -27,11 +27,10 @@ os.environ |= {
 @pytest.fixture
 def api_log() -> Iterator[io.StringIO]:
     """What the API function logs, as it is written."""
-    from functions.api import handler, routes  # not before its environment is there
+    from functions.api import service  # not before its environment is there
 
-    handlers, log = [handler.logger.registered_handler, routes.logger.registered_handler], io.StringIO()
-    before = [each.setStream(log) for each in handlers if isinstance(each, logging.StreamHandler)]
+    handler, log = service.logger.registered_handler, io.StringIO()
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(log)
     yield log
-    for each, stream in zip(handlers, before, strict=True):
-        assert isinstance(each, logging.StreamHandler)
-        each.setStream(stream or io.StringIO())
+    handler.setStream(before or io.StringIO())

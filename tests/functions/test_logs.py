@@ -6,8 +6,7 @@ import logging
 import pytest
 from aws_lambda_powertools import Logger
 
-from functions.api import handler as api
-from functions.api import routes
+from functions.api import service
 from functions.authorizer import handler as authorizer
 from functions.counters import handler as counters
 from functions.log_consumer import handler as log_consumer
@@ -16,7 +15,7 @@ from tallygate.local.additions.function_logs import passes
 
 
 @pytest.mark.parametrize(
-    "logger", [authorizer.logger, api.logger, routes.logger, counters.logger, log_consumer.logger, ops.logger]
+    "logger", [authorizer.logger, service.logger, counters.logger, log_consumer.logger, ops.logger]
 )
 def test_lambda_takes_the_level_of_a_line_from_it(logger: Logger) -> None:
     handler, log = logger.registered_handler, io.StringIO()
