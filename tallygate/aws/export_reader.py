@@ -8,11 +8,13 @@ a Query each.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError
 
+from tallygate.aws.dynamodb import store_errors
 from tallygate.aws.key_reader import profile_of
 from tallygate.aws.key_store import KeyStore
 from tallygate.aws.rows import Row, tally_item
@@ -21,7 +23,7 @@ from tallygate.core import names
 from tallygate.core.export import ALL, EXPORT_KINDS, ExportRow, HomeRows, Periods, Span
 from tallygate.core.key_profile import KeyProfile
 from tallygate.core.names import INVALID_KEY, pk_of
-from tallygate.core.tally import ItemKey
+from tallygate.core.tally import ItemKey, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,15 +33,6 @@ PAGE_ITEMS: Final = 2_000
 PAUSES_SECONDS: Final = (1, 2, 4, 8, 15, 30, 30, 30, 30, 30)
 """After how long a page that was refused for now is asked for again, once botocore's own attempts (some 25 s) are used
 up; three minutes later it is a failure."""
-_PASSING: Final = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "InternalServerError",
-        "ServiceUnavailable",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +155,8 @@ class ExportReader:
 
     def _asked(self, ask: Callable[..., Any], request: Mapping[str, Any], step: Callable[[Step], None]) -> Any:
         for seconds in PAUSES_SECONDS:
-            try:
+            with suppress(StoreError), store_errors():
                 return ask(**request)
-            except (ConnectionError, HTTPClientError):
-                pass
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") not in _PASSING:
-                    raise
             step(Step(0, waiting=True))
             self._pause(seconds)
         return ask(**request)

@@ -12,7 +12,7 @@ from tallygate.aws.rows import Row, number, tally_item
 from tallygate.core import names
 from tallygate.core.names import Kind, pk_of
 from tallygate.core.ranks import LEAST_RANK, count_below, rank_partitions
-from tallygate.core.tally import ItemKey, TallyItem
+from tallygate.core.tally import ItemKey, TallyItem, of_day
 from tallygate.core.usage import HomeUsage
 
 if TYPE_CHECKING:
@@ -61,12 +61,6 @@ class Usage:
         """Units charged, by day of the month."""
         days = {day for item in self.homes.values() for day in item.days}
         return {day: sum(item.days.get(day, 0) for item in self.homes.values()) for day in sorted(days)}
-
-
-def of_day(item: TallyItem, day: int) -> TallyItem:
-    """What an item of a month tells of one of its days."""
-    charged = item.days.get(day, 0)
-    return TallyItem(charged + item.free_days.get(day, 0), charged, item.denied_days.get(day, 0))
 
 
 class Top(NamedTuple):

@@ -37,13 +37,16 @@ def in_words(error: Exception) -> str | None:
     from botocore import exceptions as aws
 
     from tallygate.config import ConfigError
+    from tallygate.core.tally import StoreError
     from tallygate.local.errors import WorldError
     from tallygate.operations.errors import UnreachableError
 
     match error:
         case UnreachableError():
             why = in_words(error.__cause__) if isinstance(error.__cause__, Exception) else None
-            return f"{error.what} in {error.region} cannot be read: {why}" if why else _line(error)
+            if why is not None:
+                return f"{error.what} in {error.region} cannot be read: {why}"
+            return f"{_line(error)} — {_LATER if error.may_pass else 'may these credentials read it? --profile'}"
         case ConfigError() | WorldError():
             return str(error)
         case aws.ProfileNotFound():
@@ -58,6 +61,8 @@ def in_words(error: Exception) -> str | None:
             return _refused(error)
         case aws.ConnectionError() | aws.HTTPClientError():
             return f"{_line(error)} — {_unreached()}"
+        case StoreError():
+            return f"{_line(error)} — {_LATER}"
         case aws.BotoCoreError() | OSError():
             return _line(error)
     return None

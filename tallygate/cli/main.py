@@ -13,6 +13,7 @@ from tallygate.cli.exit_codes import EXIT_CODES, INTERRUPTED
 from tallygate.cli.failures import one_line_failures
 from tallygate.cli.keys import keys
 from tallygate.cli.notices import notices
+from tallygate.cli.pipeline import pipeline
 from tallygate.cli.plans import plans
 from tallygate.cli.quota import quota
 from tallygate.cli.rejects import rejects
@@ -24,7 +25,8 @@ SECTIONS: Final[tuple[tuple[str, tuple[click.Command, ...]], ...]] = (
     ("The service on this machine", (demo, up, down, endpoints)),
     ("What is used", (dashboard, usage, quota)),
     ("Who may call, and how much", (keys, addresses, plans, audit)),
-    ("What goes wrong, and what would be", (notices, rejects, simulate)),
+    ("What is told, and what goes wrong", (notices, pipeline, rejects)),
+    ("What would be", (simulate,)),
     ("Your shell", (completion,)),
 )
 """Every command, by what it is for."""

@@ -12,7 +12,7 @@ from tallygate.cli.failures import Failure
 from tallygate.cli.held_quota import HeldQuota
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.target import Target, target_options
-from tallygate.cli.usage import kind_argument, value_argument
+from tallygate.cli.usage_arguments import kind_argument, value_argument
 from tallygate.core.adjustments import (
     MAX_ID_CHARS,
     MAX_TOP_UPS,

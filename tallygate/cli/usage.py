@@ -1,38 +1,27 @@
 """`tallygate usage`: what was counted, exactly, from the tallies."""
 
-import re
 import time
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from tallygate.aws.key_store import KeyStore
 from tallygate.aws.usage_reader import Usage, UsageReader
-from tallygate.cli import suggestions
 from tallygate.cli.identifiers import normal_value
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.target import Target, target_options
+from tallygate.cli.usage_arguments import MONTH_HELP, kind_argument, month_of, value_argument
 from tallygate.cli.usage_export import export
-from tallygate.core.names import KINDS, Kind
+from tallygate.cli.usage_history import history
+from tallygate.cli.usage_standing import standing
+from tallygate.cli.usage_top import top
+from tallygate.core.names import Kind
 from tallygate.core.periods import day_of
 from tallygate.core.tally import TallyItem
 
-_MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
-kind_argument = click.argument("kind", type=click.Choice(KINDS))
-value_argument = click.argument("value", shell_complete=suggestions.values)
-
-
-def month_of(_context: click.Context, _option: click.Parameter, value: str | None) -> str:
-    """The month asked for, else the current one in UTC."""
-    if value is None:
-        return day_of(time.time_ns() // 1_000_000).month
-    if not _MONTH.fullmatch(value):
-        raise click.BadParameter("a month is written like 2026-11")
-    return value
-
-
-month_option = click.option("--month", callback=month_of, help="Month in UTC, like 2026-11.  [default: this one]")
+def _this_month(_context: click.Context, _option: click.Parameter, value: str | None) -> str:
+    return month_of(value) or day_of(time.time_ns() // 1_000_000).month
 
 
 @click.group()
@@ -43,7 +32,7 @@ def usage() -> None:
 @usage.command()
 @kind_argument
 @value_argument
-@month_option
+@click.option("--month", callback=_this_month, metavar="MONTH", help=f"{MONTH_HELP}  [default: this one]")
 @json_option
 @target_options
 def show(target: Target, kind: Kind, value: str, month: str, as_json: bool) -> None:
@@ -78,33 +67,8 @@ def show(target: Target, kind: Kind, value: str, month: str, as_json: bool) -> N
         console().print(f"charged by day  {by_day}")
 
 
-@usage.command()
-@kind_argument
-@month_option
-@click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to show.")
-@json_option
-@target_options
-def top(target: Target, kind: Kind, month: str, limit: int, as_json: bool) -> None:
-    """Show the busiest addresses, sites, keys or owners of a month, by calls admitted and denied.
-
-    Those counted less than eight times in a home are in no ranking there and may be missing.
-
-    \b
-    Examples:
-      tallygate usage top ip
-      tallygate usage top key --limit 50 --month 2026-10 --stage prod --json
-    """
-    found = UsageReader(target.homes, target.names.tally_table).top(kind, month, limit)
-    if as_json:
-        print_json({"kind": kind, "month": month, "top": [{"value": row.value, **_document(row)} for row in found]})
-        return
-    rows = table(kind, "admitted", "charged", "denied", title=f"busiest by {kind} in {month}")
-    for row in found:
-        rows.add_row(row.value, *_numbers(row))
-    console().print(rows if found else f"No {kind} was counted eight times in {month}.")
-
-
-usage.add_command(export)
+for command in (history, top, standing, export):
+    usage.add_command(command)
 
 
 def _numbers(counts: Usage | TallyItem) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from tallygate.core.history import Granularity, InvalidParameterError
 from tallygate.core.names import ALL_PREFIX, HOUR_SK, KINDS, MONTH_SK
 from tallygate.core.payload import OLDEST_MS
 from tallygate.core.periods import DAY_MS, hour_of, period_of, window_bounds_ms
-from tallygate.core.tally import ItemKey, TallyItem
+from tallygate.core.tally import ItemKey, TallyItem, of_day
 from tallygate.core.times import TIMES, time_ms
 
 ALL: Final = ALL_PREFIX.removesuffix("#")
@@ -121,9 +121,8 @@ class HomeRows:
             for day in sorted({*item.days, *item.free_days, *item.denied_days}):
                 day_ms = start_ms + (day - 1) * DAY_MS
                 if self.span.holds(day_ms):
-                    charged = item.days.get(day, 0)
-                    admitted = charged + item.free_days.get(day, 0)
-                    yield self._row(kind, value, day_ms, admitted, charged, item.denied_days.get(day, 0))
+                    counted = of_day(item, day)
+                    yield self._row(kind, value, day_ms, counted.units, counted.charged, counted.denied)
 
     def totals(self) -> Iterator[ExportRow]:
         """The rows of regions, once every item was given."""

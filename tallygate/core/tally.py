@@ -209,6 +209,12 @@ def _with(days: Mapping[int, int], more: Mapping[int, int]) -> Mapping[int, int]
     return days
 
 
+def of_day(item: TallyItem, day: int) -> TallyItem:
+    """What an item of a month tells of one of its days."""
+    charged = item.days.get(day, 0)
+    return TallyItem(charged + item.free_days.get(day, 0), charged, item.denied_days.get(day, 0))
+
+
 def claimed(stored: Claim | None, claim: Claim) -> Claimed:
     """What becomes of `claim` where `stored` is: the same line is counted, whatever its time; a call from less than
     24 hours after the stored one is the same call, and so is an older one, which comes late."""

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from tallygate.aws.tally_series import items_between
-from tallygate.aws.usage_reader import of_day
 from tallygate.core.history import (
     NO_HOURS,
     Granularity,
@@ -19,7 +18,7 @@ from tallygate.core.history import (
 from tallygate.core.lines import format_timestamp
 from tallygate.core.names import ALL_PREFIX, KINDS, Kind, pk_of
 from tallygate.core.periods import HOUR_MS, day_of, period_of, window_bounds_ms
-from tallygate.core.tally import TallyItem
+from tallygate.core.tally import TallyItem, of_day
 from tallygate.operations.callers import Callers
 from tallygate.operations.parameters import Query, flag, only, value_of, whole_number, word
 from tallygate.operations.service import Service

@@ -16,6 +16,7 @@ from test_operators import CONFIG
 
 from tallygate.cli import main
 from tallygate.cli.exit_codes import DONE, ENDED, EXIT_CODES, FAILED, INTERRUPTED, NOT_UNDERSTOOD
+from tallygate.core.tally import StoreError
 
 TALLYGATE = Path(sys.executable).with_name("tallygate")
 
@@ -154,6 +155,10 @@ DENIED = "User: arn:aws:iam::1:user/reader is not authorized to perform: dynamod
             aws.CredentialRetrievalError(provider="process", error_msg="it\nbroke"),
             "Error when retrieving credentials from process: it broke — `aws sts get-caller-identity` shows whether "
             "these credentials work",
+        ),
+        (
+            StoreError("refused for now: ThrottlingException"),
+            "refused for now: ThrottlingException — too much is asked of it at the moment; try again in a minute",
         ),
         (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
     ],

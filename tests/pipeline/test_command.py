@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,18 @@ def test_a_world_comes_up_is_worked_against_and_goes(command: Command) -> None:
     assert command.json("usage", "show", "key", made["secret"])["charged"] == 3
     by_address = command.json("usage", "show", "ip", "2001:db8::1")
     assert (by_address["admitted"], by_address["charged"], by_address["denied"]) == (3, 0, 0)
+
+    year = ("--from", f"{time.gmtime().tm_year}-01-01")
+    history = command.json("usage", "history", "key", made["secret"], *year, "--granularity", "month", "--no-fill")
+    assert (history["value"], history["total"]["admitted"]) == (made["id"], 3)
+    exported = [
+        json.loads(line) for line in command.run("usage", "export", *year, "--format", "json").stdout.splitlines()
+    ]
+    of_key = [row for row in exported if row["kind"] == "key" and row["value"] == made["id"]]
+    assert [(row["owner"], row["plan"], row["charged"]) for row in of_key] == [("me", "trial", 3)]
+    assert sum(row["admitted"] for row in exported if row["kind"] == "all") == 3
+    assert [writer["home"] for writer in command.json("pipeline")["writers"]] == ["us-east-1"]
+    assert command.json("usage", "standing", "key", made["id"])["decision"]["allowed"]
 
     against_aws = Command(command.directory)
     against_aws.environment |= endpoints["environment"] | {"TALLYGATE_WORLD": "/nowhere"}

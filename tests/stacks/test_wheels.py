@@ -52,6 +52,15 @@ def test_every_wheel_of_ours_is_locked_and_none_is_the_runtimes_own(part: str) -
     assert pinned.count("--hash=") >= pinned.count("==")
 
 
+def test_what_only_the_command_needs_reaches_no_function() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    command = {"pyarrow", "duckdb", "matplotlib", "plotly", "click", "rich"}
+    assert command <= set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
+    for requirements in sorted((ROOT / "functions").glob("*/requirements.txt")):
+        packed = subset(lock, named(requirements))
+        assert command.isdisjoint(re.findall(r"^([a-z0-9-]+)==", packed, re.MULTILINE)), requirements
+
+
 def make_wheel(shelf: Path, tags: str, content: str) -> str:
     """Puts `stand-in` 1.0 for `tags` on the shelf, and returns its hash."""
     info = "stand_in-1.0.dist-info"
