@@ -42,7 +42,7 @@ def addresses() -> None:
     """Block ranges of addresses, or let them through without a quota."""
 
 
-@addresses.command()
+@addresses.command(short_help="Answer calls from a range with 403.")
 @range_argument
 @reason_option
 @expires_option
@@ -61,7 +61,7 @@ def block(target: Target, network: Network, reason: str | None, expires_ms: int 
     _put(target, "block", network, reason, expires_ms, as_json)
 
 
-@addresses.command()
+@addresses.command(short_help="Let a range through without a limit per address.")
 @range_argument
 @reason_option
 @expires_option

@@ -24,7 +24,7 @@ def audit() -> None:
     """Show who changed keys, plans, quotas and rules on addresses."""
 
 
-@audit.command("list")
+@audit.command("list", short_help="List changes: when, who, what, and what it was before.")
 @since_option
 @click.option(
     "--key", "key", shell_complete=suggestions.keys, help="Changes of this key only, given as its id or secret."

@@ -21,7 +21,7 @@ WRITERS: Final = 8
 MOST_SHOWN: Final = 20
 
 
-@click.command("import")
+@click.command("import", short_help="Take over keys from a file.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and write nothing.")
 @json_option

@@ -16,7 +16,7 @@ from tallygate.core.key_fields import overrides_of
 from tallygate.core.plans import Limit
 
 
-@click.command("override")
+@click.command("override", short_help="Hold a key to quotas of its own.")
 @click.argument("key", shell_complete=suggestions.keys)
 @click.option(
     "--limit",

@@ -153,7 +153,7 @@ def show(target: Target, key: str, as_json: bool) -> None:
     _print(stored.profile, as_json)
 
 
-@keys.command()
+@keys.command(short_help="Give out a new secret, and let the old one end.")
 @key_argument
 @click.option(
     "--overlap",
@@ -230,7 +230,7 @@ def set_plan(target: Target, key: str, plan: str, as_json: bool) -> None:
     _print(profile, as_json, f"{profile.id} of {profile.owner} is on plan {plan}. {WITHIN}")
 
 
-@keys.command()
+@keys.command(short_help="Change the note, the expiry or the restrictions of a key.")
 @key_argument
 @note_option
 @click.option(

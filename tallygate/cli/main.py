@@ -55,6 +55,10 @@ class Tallygate(click.Group):
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
+        except click.Abort as end:  # of a question: Ctrl-C, no, or nobody who would answer
+            if isinstance(end.__context__, KeyboardInterrupt):
+                raise SystemExit(INTERRUPTED) from None
+            raise
 
 
 @click.group(

@@ -25,12 +25,12 @@ from tallygate.core.plans import Limit
 NOBODY: Final = Subject("key", "0" * 16, "nobody")
 
 
-@click.group()
+@click.group(short_help="Show and test what is told when a caller nears a quota.")
 def notices() -> None:
     """Show and test what operators are told when a caller reaches a level of a quota."""
 
 
-@notices.command("list")
+@notices.command("list", short_help="List what was told, the oldest first.")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @click.argument("value", required=False, shell_complete=suggestions.values)
 @since_option
@@ -79,7 +79,7 @@ def list_notices(target: Target, kind: Kind | None, value: str | None, since: Si
     console().print(rows if rows.row_count else "Nothing was told.")
 
 
-@notices.command()
+@notices.command(short_help="Put a test notice on the event bus.")
 @json_option
 @target_options
 def test(target: Target, as_json: bool) -> None:

@@ -23,7 +23,7 @@ def plans() -> None:
     """Check, apply and show the plans that callers are held to."""
 
 
-@plans.command()
+@plans.command(short_help="Show what applying the configuration would change.")
 @click.option("--offline", is_flag=True, help="Look at the file only: ask nothing of AWS.")
 @json_option
 @target_options
@@ -54,7 +54,7 @@ def check(target: Target, offline: bool, as_json: bool) -> None:
         raise Failure(intended.why_not())
 
 
-@plans.command()
+@plans.command(short_help="Let the plans of the configuration hold.")
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nobody is asked anyway.")
 @click.option(
     "--move-to", metavar="PLAN", shell_complete=suggestions.plans, help="Put the keys of plans that go on PLAN first."

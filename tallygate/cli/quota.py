@@ -45,7 +45,7 @@ def quota() -> None:
     """Show what is left of a quota, let it begin again, and add to it."""
 
 
-@quota.command()
+@quota.command(short_help="Show the quotas of one identifier, and how they were adjusted.")
 @kind_argument
 @value_argument
 @plan_option
@@ -64,7 +64,7 @@ def show(target: Target, kind: Kind, value: str, plan_name: str | None, as_json:
     _print(HeldQuota.of(target, kind, value, to_write=False, plan_name=plan_name), as_json)
 
 
-@quota.command()
+@quota.command(short_help="Let the quota of one identifier begin again, everywhere.")
 @kind_argument
 @value_argument
 @window_option
@@ -92,7 +92,7 @@ def reset(target: Target, kind: Kind, value: str, window: Window | None, plan_na
         console().print(f"Begun again, by {' and by '.join(windows)}. {EVERYWHERE}")
 
 
-@quota.command("top-up")
+@quota.command("top-up", short_help="Add to the quota of one identifier for now.")
 @kind_argument
 @value_argument
 @click.argument("units", type=click.IntRange(1, MAX_UNITS))

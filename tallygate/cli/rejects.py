@@ -50,7 +50,7 @@ def list_rejects(target: Target, as_json: bool) -> None:
         console().print(rows if kept else "Nothing: every usage line was counted.")
 
 
-@rejects.command()
+@rejects.command(short_help="Show one reject whole.")
 @click.argument("reject")
 @json_option
 @target_options

@@ -7,7 +7,7 @@ from tallygate.cli.simulate_log import log
 from tallygate.cli.simulate_traffic import traffic
 
 
-@click.group()
+@click.group(short_help="Run the real core under faults, in traffic, and on an access log.")
 def simulate() -> None:
     """Run the real core in simulation: against faults, in the traffic of many regions, and on an access log."""
 

@@ -69,6 +69,14 @@ def test_every_command_is_in_a_section_of_the_help() -> None:
         ]
 
 
+def test_the_help_says_of_each_command_in_a_line_what_it_is_for() -> None:
+    """At the width of a common terminal nothing of it is cut off."""
+    for path, command in ALL.items():
+        if isinstance(command, click.Group):
+            shown = CliRunner().invoke(main, [*path, "--help"], terminal_width=80).stdout
+            assert "..." not in shown.split("Options:")[1].replace("[ARGS]...", ""), path
+
+
 def test_the_page_of_commands_is_what_they_say() -> None:
     assert PAGE.read_text() == page(), "docs/commands.md is out of date: make commands"
 

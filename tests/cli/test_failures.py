@@ -198,6 +198,25 @@ def test_how_a_command_ends_is_its_exit_code(end: BaseException, code: int, monk
     assert raising(end, monkeypatch).exit_code == code
 
 
+@pytest.mark.parametrize(("answer", "code"), [(KeyboardInterrupt(), INTERRUPTED), (EOFError(), FAILED)], ids=repr)
+def test_a_question_that_is_not_answered_ends_the_command(
+    answer: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(_: str) -> str:
+        raise answer
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", ask)
+    monkeypatch.setattr(main.commands["endpoints"], "callback", lambda **_: click.confirm("Apply?", abort=True))
+    assert endpoints_outside_a_runner() == code
+
+
+def endpoints_outside_a_runner() -> object:
+    """The exit code of a command. A CliRunner answers questions itself."""
+    with pytest.raises(SystemExit) as ended:
+        main(["endpoints"])
+    return ended.value.code
+
+
 def test_exit_codes_are_those_that_are_told() -> None:
     assert (
         [code for code, _, _ in EXIT_CODES] == [DONE, FAILED, NOT_UNDERSTOOD, INTERRUPTED, ENDED] == [0, 1, 2, 130, 143]

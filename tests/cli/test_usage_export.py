@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -13,6 +14,8 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from rich.console import Console
+from rich.text import Text
 from test_operators import CONFIG, Operator
 
 from tallygate.aws.export_reader import ExportReader
@@ -219,6 +222,22 @@ def test_what_is_ended_early_leaves_what_was_there(
     ended = operator.run("usage", "export", *NOVEMBER, "--format", "csv", "--output", str(path))
     assert ended.exit_code == code
     assert {path.name: path.read_text() for path in out.iterdir()} == ({} if before is None else {path.name: before})
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(
+        "tallygate.cli.usage_export.console", lambda *, stderr: Console(file=shown, force_terminal=stderr, width=100)
+    )
+    path = tmp_path / "usage.csv"
+    ended = operator.run("usage", "export", *NOVEMBER, "--format", "csv", "-o", str(path))
+    assert (ended.exit_code, ended.stdout) == (0, "")
+    text = Text.from_ansi(shown.getvalue()).plain
+    read, of = re.findall(r"(\d+)/(\d+)", text)[-1]
+    assert int(read) == int(of) > 3
+    assert "has 3 rows" in text
 
 
 def test_a_link_is_followed_and_a_pipe_is_written_as_it_comes(operator: Operator, tmp_path: Path) -> None:
