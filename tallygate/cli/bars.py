@@ -30,3 +30,8 @@ def stacked(parts: Sequence[tuple[float, str]], most: float, width: int = WIDTH)
         else:
             bar.append("█" * max(cells, 1), style)
     return bar
+
+
+def quota(used: float, limit: float, width: int = WIDTH) -> Text:
+    """A bar of what is used of a limit; of another colour once nothing is left."""
+    return stacked([(used, ADMITTED if used < limit else DENIED)], limit, width)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tallygate.cli.bars import ADMITTED, stacked
+from tallygate.cli.bars import quota
 from tallygate.cli.operations import operations_of
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.questions import asking, given
@@ -52,7 +52,7 @@ def _show(found: "StandingDocument") -> None:
     bars = ["<"] if out.is_terminal else []
     limits = table("limit", "units", "used", "left", "known to regions", "<begins again", *bars)
     for limit in found["limits"]:
-        bar = [stacked([(limit["used"], ADMITTED)], limit["limit"])] if bars else []
+        bar = [quota(limit["used"], limit["limit"])] if bars else []
         figures = (f"{number:,}" for number in (limit["limit"], limit["used"], limit["remaining"], limit["published"]))
         limits.add_row(limit["policy"], *figures, limit["resets"], *bar)
     if found["limits"]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from tallygate.cli.bars import ADMITTED, stacked
+from tallygate.cli.bars import quota
 from tallygate.cli.operations import operations_of
 from tallygate.cli.output import console, json_option, print_json, table
 from tallygate.cli.questions import asking, given
@@ -77,4 +77,4 @@ def _use(limit: "LimitUse | None") -> tuple[str | Text, ...]:
     if limit is None:
         return "", "", ""
     part = _part(limit)
-    return limit["policy"], f"{part:.0%}", stacked([(part, ADMITTED)], 1.0, QUOTA_WIDTH)
+    return limit["policy"], f"{part:.0%}", quota(part, 1.0, QUOTA_WIDTH)

@@ -273,3 +273,9 @@ def test_a_pipeline_is_shown_writer_by_writer_with_what_was_rejected(asked: Aske
 )
 def test_bars_are_as_long_as_their_numbers(parts: list[tuple[float, str]], most: float, drawn: str) -> None:
     assert bars.stacked(parts, most, 8).plain == drawn
+
+
+def test_a_quota_that_is_used_up_looks_otherwise() -> None:
+    (before, after) = (bars.quota(used, 50, 8) for used in (49, 50))
+    assert [len(before.plain), len(after.plain)] == [8, 8]
+    assert before.spans[0].style != after.spans[0].style
