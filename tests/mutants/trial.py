@@ -7,13 +7,13 @@ from tests.mutants.engine import install, mutants_of
 
 SCHEDULES = 60
 TESTS = (
+    "tests/core/test_notices.py",
+    "tests/core/test_notify.py",
     "tests/core/test_consume.py",
     "tests/core/test_fold.py",
     "tests/core/test_seen.py",
     "tests/core/test_marks.py",
     "tests/core/test_publish.py",
-    "tests/core/test_notices.py",
-    "tests/core/test_notify.py",
     "tests/contracts",
 )
 

@@ -19,7 +19,7 @@ Numbers = Mapping[str, int]
 Quotas = Mapping[str, Mapping[str, int]]
 """Quota by window (of a soft limit `month-soft`), of each partition key; of a whole kind under its name (`ip`)."""
 
-WITHOUT_COUNTS: Final = ("seen#", "writers", "idem#")
+WITHOUT_COUNTS: Final = ("seen#", "writers", "idem#", "told#")
 
 
 @dataclass(slots=True)

@@ -44,13 +44,15 @@ class KillOrder:
 
 @dataclass(slots=True)
 class WriteOrder:
-    """Let `times` writes go wrong, after `skip` more, while `function` is invoked: it alone writes then. Orders of one
-    function are carried out one after the other, so that there is something between them."""
+    """Let `times` writes go wrong, after `skip` more, while `function` is invoked: whoever's they are, of items whose
+    partition key begins with `partition`. Orders of one function are carried out one after the other, so that there is
+    something between them."""
 
     fault: WriteFault
     function: str
     skip: int = 0
     times: int = 1
+    partition: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +126,7 @@ class Faults:
     def write(self, apply: Write, request: dict[str, Any]) -> Any:
         """A write, as it goes: `apply` does it. Called on the emulator's loop."""
         with self._lock:
-            fault = self._due()
+            fault = self._due(request)
             if fault is not None:
                 self._happened[fault] += 1
         if fault is None:
@@ -135,12 +137,12 @@ class Faults:
         code, status = REFUSALS[fault]
         return part("core.responses").error_response_json(code, f"{fault}, as ordered", status)
 
-    def _due(self) -> WriteFault | None:
+    def _due(self, request: dict[str, Any]) -> WriteFault | None:
         """What goes wrong with this write, if anything does. A worker that is to die is killed here, before or after
         is the same to it: only the table knows."""
         running = {each.function: each for each in self._running}
         order = next((order for order in self._writes if order.function in running), None)
-        if order is None:
+        if order is None or not _partition(request).startswith(order.partition):
             return None
         if order.skip:
             order.skip -= 1
@@ -157,6 +159,14 @@ class Faults:
             if running in self._running and order in self._kills and _kill(running):
                 self._kills.remove(order)
                 self._happened["killed"] += 1
+
+
+def _partition(request: dict[str, Any]) -> str:
+    """The partition key of what is written; of a transaction, of its first write."""
+    if "TransactItems" in request:
+        (request,) = request["TransactItems"][0].values()
+    key = request.get("Key") or request.get("Item") or {}
+    return str(key.get("pk", {}).get("S", ""))
 
 
 def _kill(running: Invocation) -> bool:
