@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(BIN)/uv $(if $(MAKE_TERMOUT),,--quiet)
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak mutants answers commands check format synth lock clean
+.PHONY: help setup run test soak mutants answers openapi commands check format synth lock clean
 
 # The newest Python that can make a virtual environment (Debian packs `ensurepip` apart).
 FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
@@ -57,6 +57,9 @@ answers: $(READY) ## The examples of docs/answers.md and docs/counters.md, as th
 
 commands: $(READY) ## docs/commands.md, as the commands themselves say it
 	@exec $(BIN)/python -m docs.commands
+
+openapi: $(READY) ## The operators' API as OpenAPI, docs/openapi.json
+	@exec $(BIN)/python -m docs.openapi
 
 check: $(READY) ## Format, lint, types
 	$(BIN)/ruff format --check

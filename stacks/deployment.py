@@ -66,6 +66,9 @@ class Deployment:
         """The gate's stream in the administrative region, filled in when a stack is deployed."""
         return f"{{{{resolve:ssm:{self.names.gate_stream_parameter}}}}}"
 
+    def rejects_queue_arn(self, home: str) -> str:
+        return _arn("sqs", home, self.names.rejects_queue)
+
     def destination_arn(self, region: str, home: str) -> str:
         return _arn("logs", region, f"destination:{self.names.destination(home)}")
 

@@ -1,5 +1,6 @@
-"""Operations: the API with which keys are administered, in the administrative region only. An API of its own, of which
-every route is IAM-authorised: nothing anonymous comes near the function that may write keys."""
+"""Operations: the API with which keys are administered and questions are asked, in the administrative region only. An
+API of its own, of which every route is IAM-authorised: nothing anonymous comes near the function that may write keys,
+nor near the one that reads what everybody used."""
 
 from typing import Any
 
@@ -14,16 +15,8 @@ from constructs import Construct
 from stacks.deployment import Deployment
 from stacks.function import Function
 from tallygate.core import names
+from tallygate.operations.routes import ROUTES, Part
 
-ROUTES = (
-    (apigateway.HttpMethod.POST, "/ops/keys"),
-    (apigateway.HttpMethod.GET, "/ops/keys"),
-    (apigateway.HttpMethod.GET, "/ops/keys/{id}"),
-    (apigateway.HttpMethod.PATCH, "/ops/keys/{id}"),
-    (apigateway.HttpMethod.DELETE, "/ops/keys/{id}"),
-    (apigateway.HttpMethod.POST, "/ops/keys/{id}/rotate"),
-    (apigateway.HttpMethod.POST, "/ops/keys/import"),
-)
 CALLS_PER_SECOND = 50
 BURST = 100
 """Far above what a sign-up page needs; a loop in one costs nobody anything."""
@@ -92,16 +85,71 @@ class OpsStack(Stack):
                 destination_arn=access_log.log_group_arn, format=self.to_json_string(ACCESS_LOG)
             ),
         )
-        answers = HttpLambdaIntegration(
-            "Handler",
-            ops.function,
-            payload_format_version=apigateway.PayloadFormatVersion.VERSION_2_0,
-            scope_permission_to_route=False,
-        )
-        for method, path in ROUTES:
-            api.add_routes(path=path, methods=[method], integration=answers)
+        answers: dict[Part, HttpLambdaIntegration] = {
+            "ops": _answered_by("Handler", ops),
+            "ops_reader": _answered_by("Reader", self._reader(deployment, region)),
+        }
+        for route in ROUTES:
+            api.add_routes(
+                path=route.path, methods=[apigateway.HttpMethod(route.method)], integration=answers[route.part]
+            )
         CfnOutput(self, "OpsApiUrl", value=api.api_endpoint)
         CfnOutput(self, "OpsApiId", value=api.api_id)
+
+    def _reader(self, deployment: Deployment, region: str) -> Function:
+        """Answers questions from the tables of all homes. It may read what is counted and how it is limited: no audit
+        trail, and nothing that callers sent."""
+        service, gate = deployment.service, deployment.gate_table_arn(region)
+        counted = [f"{kind}#*" for kind in names.KINDS]
+        may = [
+            _on(gate, [*counted, names.PLANS_PK], "dynamodb:BatchGetItem", "dynamodb:Query"),
+            iam.PolicyStatement(
+                actions=["dynamodb:Query", "dynamodb:Scan"], resources=[f"{gate}/index/{names.OWNER_INDEX}"]
+            ),
+        ]
+        beside = [f"{names.ALL_PREFIX}*", f"{names.SEEN_PREFIX}*", names.WRITERS_PK]
+        for home in service.homes:
+            tally = deployment.tally_table_arn(home)
+            may += [
+                _on(tally, [*counted, *beside], "dynamodb:BatchGetItem", "dynamodb:Query"),
+                iam.PolicyStatement(actions=["dynamodb:Query"], resources=[f"{tally}/index/{names.TOP_INDEX}"]),
+                iam.PolicyStatement(
+                    actions=["kinesis:DescribeStreamSummary", "kinesis:GetShardIterator", "kinesis:GetRecords"],
+                    resources=[deployment.stream_arn(home)],
+                ),
+                iam.PolicyStatement(
+                    actions=["sqs:GetQueueUrl", "sqs:GetQueueAttributes"],
+                    resources=[deployment.rejects_queue_arn(home)],
+                ),
+            ]
+        return Function(
+            self,
+            "OpsReader",
+            deployment=deployment,
+            part="ops_reader",
+            name=deployment.names.ops_reader,
+            description="Answers operators' questions: usage, the largest, standing, owners, the pipeline",
+            memory_mb=1024,
+            timeout_seconds=29,
+            log_retention=logs.RetentionDays.TWO_WEEKS,
+            environment={
+                "TALLYGATE_HOMES": ",".join(service.homes),
+                "TALLYGATE_REGIONS": ",".join(service.regions),
+                "TALLYGATE_STREAM_RETENTION_HOURS": str(service.retention_hours),
+                "TALLYGATE_HISTORY_DAYS": str(service.history_days),
+                "TALLYGATE_IPV6_PREFIX": str(service.ipv6_prefix),
+            },
+            may=may,
+        )
+
+
+def _answered_by(id: str, function: Function) -> HttpLambdaIntegration:
+    return HttpLambdaIntegration(
+        id,
+        function.function,
+        payload_format_version=apigateway.PayloadFormatVersion.VERSION_2_0,
+        scope_permission_to_route=False,
+    )
 
 
 def _on(table: str, partitions: str | list[str], *actions: str) -> iam.PolicyStatement:

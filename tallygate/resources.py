@@ -70,6 +70,10 @@ class Names:
         """The parameter that holds the ARN of the gate's stream: the one name here that AWS makes up."""
         return f"/{self.prefix}/gate-stream"
 
+    @property
+    def ops_reader(self) -> str:
+        return f"{self.prefix}-ops-reader"
+
     def log_group(self, function: str) -> str:
         return f"/aws/lambda/{function}"
 

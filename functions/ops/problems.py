@@ -1,8 +1,7 @@
 """What cannot be done, as problem details (RFC 9457)."""
 
-from typing import Final
-
 from tallygate.aws.key_reader import InvalidCursorError
+from tallygate.aws.ops_answers import problem
 from tallygate.core.key_admin import (
     BusyError,
     KeyExistsError,
@@ -14,10 +13,6 @@ from tallygate.core.key_admin import (
 from tallygate.core.key_fields import FieldError
 from tallygate.core.problems import Problem
 
-NO_STORE: Final = {"Cache-Control": "no-store"}
-"""Answers may hold a secret."""
-FAILED: Final = Problem(500, "urn:problem-type:tallygate:internal", "Internal error", "The call failed on our side.")
-
 
 class NobodyError(Exception):
     """The gateway does not say who is calling: the route is not IAM-authorised."""
@@ -27,28 +22,23 @@ def problem_of(error: Exception) -> Problem | None:
     """What the caller is told of an error; None for one that nobody foresaw."""
     match error:
         case FieldError():
-            return _problem(400, "invalid-field", "Invalid field", str(error), field=error.field)
+            return problem(400, "invalid-field", "Invalid field", str(error), field=error.field)
         case UnknownPlanError():
-            return _problem(400, "invalid-field", "Invalid field", f"plan: {error}", field="plan")
+            return problem(400, "invalid-field", "Invalid field", f"plan: {error}", field="plan")
         case InvalidCursorError():
-            return _problem(400, "invalid-field", "Invalid field", f"cursor: {error}", field="cursor")
+            return problem(400, "invalid-field", "Invalid field", f"cursor: {error}", field="cursor")
         case UnknownKeyError():
-            return _problem(404, "unknown-key", "No such key", "There is no key with this id.")
+            return problem(404, "unknown-key", "No such key", "There is no key with this id.")
         case TokenUsedError():
             detail = "A request with this Idempotency-Key made a key and showed its secret. Rotate the key for another."
-            return _problem(409, "already-created", "Created already", detail, key=error.id)
+            return problem(409, "already-created", "Created already", detail, key=error.id)
         case KeyExistsError():
-            return _problem(409, "key-exists", "Another key has this id", str(error))
+            return problem(409, "key-exists", "Another key has this id", str(error))
         case KeyStateError():
-            return _problem(409, "key-state", "Not possible in this state", str(error))
+            return problem(409, "key-state", "Not possible in this state", str(error))
         case BusyError():
             detail = "Others are changing the same key at this moment; nothing was changed."
-            return _problem(503, "busy", "Busy", detail)
+            return problem(503, "busy", "Busy", detail, retry=True)
         case NobodyError():
-            return _problem(403, "no-identity", "Not authorised", "The call did not come with an IAM identity.")
+            return problem(403, "no-identity", "Not authorised", "The call did not come with an IAM identity.")
     return None
-
-
-def _problem(status: int, type: str, title: str, detail: str, **more: str) -> Problem:
-    headers = {"Retry-After": "1"} if status == 503 else {}
-    return Problem(status, f"urn:problem-type:tallygate:{type}", title, detail, more, headers)

@@ -2,23 +2,25 @@
 
 import json
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
-from functions.ops.problems import NO_STORE, NobodyError
+from functions.ops.problems import NobodyError
 from tallygate.aws.audit_log import AuditLog
 from tallygate.aws.dynamodb import dynamodb_client
 from tallygate.aws.key_admin import key_admin
 from tallygate.aws.key_store import KeyStore
+from tallygate.aws.ops_answers import Answer, answer
 from tallygate.aws.settings import OpsSettings
 from tallygate.core.key_admin import DEFAULT_OVERLAP_MS, MAX_OVERLAP_MS, KeyAdmin, UnknownKeyError
 from tallygate.core.key_fields import EDITABLE, WRITABLE, FieldError, duration_of, fields_of, one_line
 from tallygate.core.key_import import hashed_key_of
 from tallygate.core.key_profile import KEY_STATES, KeyProfile
 from tallygate.core.keys import KEY_ID_CHARS
-from tallygate.core.problems import CONTENT_TYPE, NOT_FOUND
+from tallygate.operations.routes import routes_of, rule
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,8 +29,6 @@ KEYS_PATH: Final = "/ops/keys"
 MAX_PAGE: Final = 1_000
 DEFAULT_PAGE: Final = 100
 MAX_TOKEN_CHARS: Final = 255
-
-Answer = Response[str]
 
 app = APIGatewayHttpResolver()
 
@@ -43,7 +43,6 @@ def client() -> "DynamoDBClient":
     return dynamodb_client(settings().region)
 
 
-@app.post(KEYS_PATH)
 def create() -> Answer:
     """Give out a key; its secret is in this answer and nowhere else. With an `Idempotency-Key`, once in a day."""
     fields = fields_of(_document(), WRITABLE, _now_ms())
@@ -54,10 +53,9 @@ def create() -> Answer:
     if token is not None:
         token = one_line("Idempotency-Key", token, MAX_TOKEN_CHARS)
     secret, profile = _admin().create(fields, _now_ms(), token)
-    return _answer(201, {"secret": secret, **profile.document(_now_ms())}, Location=f"{KEYS_PATH}/{profile.id}")
+    return answer(201, {"secret": secret, **profile.document(_now_ms())}, Location=f"{KEYS_PATH}/{profile.id}")
 
 
-@app.post(f"{KEYS_PATH}/import")
 def take() -> Answer:
     """Take over a key of this stage that was given out elsewhere, by the hash of its secret: no secret is sent here.
     201; 200 when it is here already, and stays as it is."""
@@ -68,10 +66,9 @@ def take() -> Answer:
     if stored is None:
         raise UnknownKeyError(given.hash[:KEY_ID_CHARS])
     profile = stored.profile
-    return _answer(201 if outcome == "taken" else 200, profile.document(now_ms), Location=f"{KEYS_PATH}/{profile.id}")
+    return answer(201 if outcome == "taken" else 200, profile.document(now_ms), Location=f"{KEYS_PATH}/{profile.id}")
 
 
-@app.get(KEYS_PATH)
 def list_keys() -> Answer:
     """Keys by owner, plan and status, page by page."""
     query = app.current_event.query_string_parameters or {}
@@ -90,10 +87,9 @@ def list_keys() -> Answer:
 
     store = KeyStore(client(), settings().gate_table)
     page = store.page(int(limit), query.get("cursor"), query.get("owner"), wanted)
-    return _answer(200, {"keys": [key.document(now_ms) for key in page.profiles], "cursor": page.cursor})
+    return answer(200, {"keys": [key.document(now_ms) for key in page.profiles], "cursor": page.cursor})
 
 
-@app.get(f"{KEYS_PATH}/<id>")
 def show(id: str) -> Answer:
     stored = KeyStore(client(), settings().gate_table).find(id)
     if stored is None:
@@ -101,14 +97,12 @@ def show(id: str) -> Answer:
     return _profile(stored.profile)
 
 
-@app.patch(f"{KEYS_PATH}/<id>")
 def change(id: str) -> Answer:
     """Change plan, note, expiry or restrictions; null takes away a note or an expiry."""
     fields = fields_of(_document(), EDITABLE, _now_ms())
     return _profile(_admin().change(id, fields, _now_ms()))
 
 
-@app.post(f"{KEYS_PATH}/<id>/rotate")
 def rotate(id: str) -> Answer:
     """Give out a key that takes over from this one, which stays good for `overlap_seconds` (a day)."""
     document = _document(may_be_absent=True)
@@ -121,18 +115,12 @@ def rotate(id: str) -> Answer:
     now_ms = _now_ms()
     secret, profile, old = _admin().rotate(id, overlap_ms, now_ms)
     body = {"secret": secret, **profile.document(now_ms), "predecessor": old.document(now_ms)}
-    return _answer(201, body, Location=f"{KEYS_PATH}/{profile.id}")
+    return answer(201, body, Location=f"{KEYS_PATH}/{profile.id}")
 
 
-@app.delete(f"{KEYS_PATH}/<id>")
 def revoke(id: str) -> Answer:
     """Refuse a key from now on. Asked for again, it changes nothing."""
     return _profile(_admin().revoke(id, _now_ms()))
-
-
-@app.not_found
-def not_found(_: Exception) -> Answer:
-    return Response(NOT_FOUND.status, CONTENT_TYPE, json.dumps(NOT_FOUND.body()))
 
 
 def _admin() -> KeyAdmin:
@@ -162,12 +150,21 @@ def _document(*, may_be_absent: bool = False) -> dict[str, Any]:
 
 
 def _profile(profile: KeyProfile) -> Answer:
-    return _answer(200, profile.document(_now_ms()))
-
-
-def _answer(status: int, document: dict[str, Any], **headers: str) -> Answer:
-    return Response(status, "application/json", json.dumps(document, ensure_ascii=False), headers=NO_STORE | headers)
+    return answer(200, profile.document(_now_ms()))
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+ANSWERS: Final[dict[str, Callable[..., Answer]]] = {
+    "createKey": create,
+    "listKeys": list_keys,
+    "showKey": show,
+    "changeKey": change,
+    "revokeKey": revoke,
+    "rotateKey": rotate,
+    "importKey": take,
+}
+for route in routes_of("ops"):
+    app.route(rule(route), method=route.method)(ANSWERS[route.name])

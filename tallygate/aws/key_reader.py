@@ -9,7 +9,6 @@ from tallygate.aws.gate_rows import overrides_of
 from tallygate.aws.rows import Attributes, Row, number
 from tallygate.core import names
 from tallygate.core.credentials import ACTIVE
-from tallygate.core.key_admin import StoredProfile
 from tallygate.core.key_profile import REVOKED, KeyProfile
 from tallygate.core.names import pk_of
 
@@ -38,13 +37,6 @@ class KeyReader:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
-
-    def find(self, id: str) -> StoredProfile | None:
-        """See Keys.find."""
-        row = self._client.get_item(TableName=self._table, Key=profile_key(id), ConsistentRead=True).get("Item")
-        if row is None or names.KEY_HASH not in row:
-            return None
-        return StoredProfile(profile_of(row), row[names.KEY_HASH]["S"])
 
     def profiles(self, owner: str | None = None) -> Iterator[KeyProfile]:
         """The keys of one owner, or of all. From the index: a key made a moment ago may not be in it yet."""

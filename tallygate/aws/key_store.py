@@ -5,7 +5,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from tallygate.aws.audit_log import AuditLog, ConflictError, RefusedWriteError, transact
-from tallygate.aws.key_reader import KeyReader, profile_key
+from tallygate.aws.key_reader import KeyReader, profile_key, profile_of
 from tallygate.aws.rows import Attributes, limit_row
 from tallygate.core import names
 from tallygate.core.key_admin import Edit, KeyExistsError, StaleError, StoredProfile, TokenUsedError
@@ -23,6 +23,13 @@ class KeyStore(KeyReader):
     def __init__(self, client: "DynamoDBClient", table: str, log: AuditLog | None = None) -> None:
         super().__init__(client, table)
         self._log = log
+
+    def find(self, id: str) -> StoredProfile | None:
+        """See Keys.find."""
+        row = self._client.get_item(TableName=self._table, Key=profile_key(id), ConsistentRead=True).get("Item")
+        if row is None or names.KEY_HASH not in row:
+            return None
+        return StoredProfile(profile_of(row), row[names.KEY_HASH]["S"])
 
     def write(self, edit: Edit, now_ms: int) -> None:
         """See Keys.write."""

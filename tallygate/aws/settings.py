@@ -212,6 +212,35 @@ class WebhookSettings:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class OpsReaderSettings:
+    """`region` is the administrative one, with a replica of the gate; `regions` serve callers, `homes` count."""
+
+    service: str
+    stage: str
+    region: str
+    homes: tuple[str, ...]
+    regions: tuple[str, ...]
+    stream_retention_hours: int
+    history_days: int
+    ipv6_prefix: int
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "OpsReaderSettings":
+        """Settings of the function that answers operators' questions. SettingsError when they are not complete."""
+        with _Reader(env) as read:
+            return cls(
+                service=read("TALLYGATE_SERVICE"),
+                stage=read("TALLYGATE_STAGE"),
+                region=read("AWS_REGION"),
+                homes=read("TALLYGATE_HOMES", _words),
+                regions=read("TALLYGATE_REGIONS", _words),
+                stream_retention_hours=read("TALLYGATE_STREAM_RETENTION_HOURS", _integer(24, 8_760)),
+                history_days=read("TALLYGATE_HISTORY_DAYS", _integer(0, 3_650)),
+                ipv6_prefix=read("TALLYGATE_IPV6_PREFIX", _integer(1, 128)),
+            )
+
+
 class _Reader:
     """Reads variables one by one and remembers what is wrong with them, so that one error tells everything: at the end
     of the `with` in which they are read."""

@@ -41,7 +41,8 @@ _Range = TypedDict("_Range", {"from": str, "to": str})
 
 
 class UsageDocument(_Range):
-    """A time series: whole periods in order, those that have only begun included."""
+    """A time series: whole periods in order, those that have only begun included; `from` is where the first begins,
+    `to` where the last ends, of all pages."""
 
     kind: UsageKind
     value: str | None

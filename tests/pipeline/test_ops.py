@@ -19,40 +19,11 @@ from tallygate.core.periods import day_of
 from tallygate.local.aws import ACCOUNT, SECRET
 from tallygate.local.world import World
 from tests.pipeline.calls import Asked, ask
+from tests.pipeline.signed import ROOT, VIRGINIA, Ops
 
-VIRGINIA = "us-east-1"
 WITHIN_SECONDS = 40
 """What is promised within 30 s, on a busy machine."""
-ROOT = Credentials(ACCOUNT, SECRET)
 NEW = {"owner": "acme", "plan": "starter"}
-
-
-class Ops:
-    """An ordinary client that signs its calls."""
-
-    def __init__(self, world: World, credentials: Credentials = ROOT, region: str = VIRGINIA) -> None:
-        self._world = world
-        self._credentials = credentials
-        self._region = region
-
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        document: object = None,
-        *,
-        headers: dict[str, str] | None = None,
-        params: dict[str, str] | None = None,
-    ) -> requests.Response:
-        body = b"" if document is None else json.dumps(document).encode()
-        url = f"http://{self._world.ops_endpoint.host}{path}"
-        request = AWSRequest(method, url, data=body, headers=headers or {}, params=params or {})
-        SigV4Auth(self._credentials, "execute-api", self._region).add_auth(request)
-        signed = request.prepare()
-        # The Host header says which API: not every resolver knows *.localhost.
-        address = signed.url.replace(self._world.ops_endpoint.host, f"127.0.0.1:{self._world.port}")
-        sent = dict(signed.headers) | {"Host": self._world.ops_endpoint.host}
-        return requests.request(method, address, data=body, headers=sent, timeout=60)
 
 
 @pytest.fixture

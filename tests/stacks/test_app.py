@@ -33,6 +33,7 @@ def test_it_synthesizes_with_no_node_no_account_and_no_warning(tmp_path: Path) -
     assert [line.split(":")[0] for line in ran.stderr.splitlines()] == [
         "log_consumer",
         "ops",
+        "ops_reader",
         "notifier",
         "authorizer",
         "api",

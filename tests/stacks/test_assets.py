@@ -12,7 +12,7 @@ from stacks.assets import FunctionCode, assemble
 from stacks.closure import ForeignImportError, closure, third_party
 from stacks.wheels import RUNTIME_HAS, named
 
-FUNCTIONS = ["api", "authorizer", "log_consumer", "notifier", "ops", "webhook"]
+FUNCTIONS = ["api", "authorizer", "log_consumer", "notifier", "ops", "ops_reader", "webhook"]
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -44,7 +44,9 @@ def test_an_asset_has_its_handler_and_only_code_that_runs_there(part: str, tmp_p
     files = assembled(ROOT, part, tmp_path / "asset")
     assert f"functions/{part}/handler.py" in files
     for file in files:
-        assert re.match(rf"functions/(__init__\.py$|{part}/)|tallygate/(core/|aws/|[a-z_]+\.py$)", file), file
+        assert re.match(rf"functions/(__init__\.py$|{part}/)|tallygate/(core/|aws/|operations/|[a-z_]+\.py$)", file), (
+            file
+        )
         assert not file.endswith(("requirements.txt", ".pyc")), file
 
 

@@ -9,6 +9,7 @@ from tallygate.aws.settings import (
     CountersSettings,
     LogConsumerSettings,
     NotifierSettings,
+    OpsReaderSettings,
     OpsSettings,
     WebhookSettings,
 )
@@ -20,6 +21,7 @@ PLACES = [
     (("region", "eu-west-1"), "counters"),
     (("home", "us-east-1"), "log_consumer"),
     (("ops", "us-east-1"), "ops"),
+    (("ops", "us-east-1"), "ops_reader"),
     (("notices", "us-east-1"), "notifier"),
 ]
 
@@ -114,6 +116,15 @@ def test_the_operators_function_is_told_its_tables_and_can_read_it(two_homes: Sy
     variables = two_homes.function(("ops", "us-east-1"), "ops")["Environment"]["Variables"]
     read = OpsSettings.from_env({**variables, "AWS_REGION": "us-east-1"})
     assert read == OpsSettings("acceptance", "us-east-1", "tallygate-acceptance-gate", "tallygate-acceptance-tally")
+
+
+def test_the_function_that_answers_questions_is_told_of_every_home_and_can_read_it(two_homes: Synthesized) -> None:
+    variables = two_homes.function(("ops", "us-east-1"), "ops_reader")["Environment"]["Variables"]
+    read = OpsReaderSettings.from_env({**variables, "AWS_REGION": "us-east-1"})
+    service = two_homes.config.service
+    assert read == OpsReaderSettings(
+        "tallygate", "acceptance", "us-east-1", ("us-east-1", "eu-central-1"), service.regions, 48, 90, 56
+    )
 
 
 def test_the_counters_function_is_told_where_to_write_and_can_read_it(two_homes: Synthesized) -> None:

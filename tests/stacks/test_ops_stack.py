@@ -4,11 +4,14 @@ import json
 
 from synthesized import Synthesized
 
+from tallygate.operations.routes import ROUTES
+
 OPS = ("ops", "us-east-1")
 
 
 def test_every_route_is_iam_authorised(prod: Synthesized) -> None:
     routes = {route["RouteKey"]: route["AuthorizationType"] for route in prod.all(OPS, "AWS::ApiGatewayV2::Route")}
+    assert routes.keys() == {f"{route.method} {route.path}" for route in ROUTES}
     assert routes == dict.fromkeys(
         (
             "GET /ops/keys",
@@ -18,9 +21,26 @@ def test_every_route_is_iam_authorised(prod: Synthesized) -> None:
             "DELETE /ops/keys/{id}",
             "POST /ops/keys/{id}/rotate",
             "POST /ops/keys/import",
+            "GET /ops/usage",
+            "GET /ops/top",
+            "GET /ops/standing",
+            "GET /ops/owners",
+            "GET /ops/owners/{owner}",
+            "GET /ops/pipeline",
+            "GET /ops/openapi.json",
         ),
         "AWS_IAM",
     )
+
+
+def test_questions_are_answered_by_the_function_that_only_reads(prod: Synthesized) -> None:
+    resources = prod.written[OPS]["Resources"]
+    handlers = {}
+    for route in (each["Properties"] for each in resources.values() if each["Type"] == "AWS::ApiGatewayV2::Route"):
+        integration = resources[route["Target"]["Fn::Join"][1][1]["Ref"]]["Properties"]
+        function = resources[integration["IntegrationUri"]["Fn::GetAtt"][0]]["Properties"]
+        handlers[route["RouteKey"]] = function["Handler"]
+    assert handlers == {f"{route.method} {route.path}": f"functions.{route.part}.handler.handler" for route in ROUTES}
 
 
 def test_no_page_may_call_it_and_its_calls_are_bounded(prod: Synthesized) -> None:

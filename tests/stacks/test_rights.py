@@ -23,6 +23,10 @@ ACTIONS = {
     "delete_item": "dynamodb:DeleteItem",
     "describe_stream_summary": "kinesis:DescribeStreamSummary",
     "get_item": "dynamodb:GetItem",
+    "get_queue_attributes": "sqs:GetQueueAttributes",
+    "get_queue_url": "sqs:GetQueueUrl",
+    "get_records": "kinesis:GetRecords",
+    "get_shard_iterator": "kinesis:GetShardIterator",
     "put_item": "dynamodb:PutItem",
     "get_secret_value": "secretsmanager:GetSecretValue",
     "put_events": "events:PutEvents",
@@ -167,6 +171,43 @@ def test_the_operators_function_writes_keys_and_adds_to_the_trail_and_nothing_el
         (gate, ("dynamodb:GetItem",)): only("plans"),
         (tally, ("dynamodb:PutItem",)): only(["audit#*", "request#*"]),
     }
+
+
+def test_the_reader_of_questions_reads_what_is_counted_in_every_home_and_no_more(two_homes: Synthesized) -> None:
+    where, role = ("ops", "us-east-1"), "tallygate-acceptance-us-east-1-ops-reader"
+    gate = table(two_homes, "us-east-1", "gate")
+    expected = {
+        log_of(two_homes, "us-east-1", "ops-reader"): OWN_LOG,
+        gate: {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        f"{gate}/index/owner": {"dynamodb:Query", "dynamodb:Scan"},
+    }
+    for home in ("us-east-1", "eu-central-1"):
+        tally = table(two_homes, home, "tally")
+        expected |= {
+            tally: {"dynamodb:BatchGetItem", "dynamodb:Query"},
+            f"{tally}/index/top": {"dynamodb:Query"},
+            f"arn:aws:kinesis:{home}:123456789012:stream/tallygate-acceptance-usage": {
+                "kinesis:DescribeStreamSummary",
+                "kinesis:GetShardIterator",
+                "kinesis:GetRecords",
+            },
+            f"arn:aws:sqs:{home}:123456789012:tallygate-acceptance-rejects": {
+                "sqs:GetQueueUrl",
+                "sqs:GetQueueAttributes",
+            },
+        }
+    assert grants(two_homes, where, role) == expected
+    (policy,) = two_homes.one(where, "AWS::IAM::Role", RoleName=role)["Policies"]
+    callers = ["ip#*", "ref#*", "key#*", "owner#*"]
+    for statement in policy["PolicyDocument"]["Statement"]:
+        if "Condition" in statement:
+            beside = ["plans"] if statement["Resource"] == gate else ["all#*", "seen#*", "writers"]
+            assert statement["Condition"] == only([*callers, *beside]), "no audit trail, no requests, no counters"
+
+
+def test_the_reader_of_questions_may_do_all_that_its_code_does_and_nothing_else(prod: Synthesized) -> None:
+    allowed = set().union(*grants(prod, ("ops", "us-east-1"), "tallygate-prod-us-east-1-ops-reader").values()) - OWN_LOG
+    assert allowed == set().union(*calls("ops_reader").values())
 
 
 def only(partitions: str | list[str]) -> dict:

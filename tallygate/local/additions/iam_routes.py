@@ -8,6 +8,7 @@ has the one secret that `LocalAws` signs with.
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from tallygate.local.aws import SECRET
 from tallygate.local.internals import part
@@ -36,7 +37,9 @@ def is_signed(
     if isinstance(credential, evaluator.CredentialResolutionError):
         return False
     secret = SECRET if evaluator.is_root_access_key(key) else credential.secret_access_key
-    failure = sigv4.header_signature_failure(signature, secret, method, path, query, headers, body)
+    # The path of an HTTP API was decoded but for `%25`; what is signed is the path as it was sent, encoded again.
+    sent = quote(path.replace("%25", "%"))
+    failure = sigv4.header_signature_failure(signature, secret, method, sent, query, headers, body)
     return bool(key) and failure is None
 
 
