@@ -98,13 +98,16 @@ def _backlog(positions: StreamPositions, writer: str, created: int, batches: lis
 
 
 def _writer(home: str, writer: str, batches: list[CountedBatch], backlog: Backlog | None, now_ms: int) -> "WriterRow":
+    """Batches without a line, of control messages or of repeats, are counted up to, and tell nothing of calls."""
+    counted_ms = batches[-1].counted_ms if batches else None
+    batches = [batch for batch in batches if batch.lines]
     last = batches[-1] if batches else None
     published = next((batch for batch in reversed(batches) if batch.published), None)
     waiting_ms = backlog.waiting_since_ms if backlog is not None else None
     return {
         "home": home,
         "writer": writer,
-        "counted_at": format_timestamp(last.counted_ms) if last else None,
+        "counted_at": format_timestamp(counted_ms) if counted_ms is not None else None,
         "delay_ms": {
             "arrival": last.arrival_ms if last else 0,
             "counted": last.delay_ms if last else 0,

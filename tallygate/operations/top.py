@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_ROWS: Final = 10
 MAX_ROWS: Final = 100
 MAX_READ: Final = 2_000
-"""Identifiers that are read to find the largest of a day: 2,000 items are some 500 read units in each home."""
+"""Identifiers that are read to find the largest of a day: 2,000 read units in each home, a fortieth of a cent."""
 
 
 class TopCallers:

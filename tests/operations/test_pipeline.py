@@ -106,6 +106,15 @@ def test_a_writer_is_told_by_its_last_batches_and_its_place_in_the_stream(
     assert "address" not in json.dumps(document), "what is in a record is nobody's business here"
 
 
+def test_a_batch_without_a_line_tells_nothing_of_calls(clients: Clients, streams: dict[str, Stream]) -> None:
+    flush(clients, 1, NOW - 9_000, lines=4)
+    flush(clients, 2, NOW - 1_000, lines=0)
+    (writer,) = operations(clients, streams).pipeline({}, NOW)["writers"]
+    assert writer["counted_at"] == "2026-11-20T11:59:59.123Z"
+    assert [row["lines"] for row in writer["recent"]] == [4]
+    assert writer["delay_ms"]["counted"] == 3_400
+
+
 def test_homes_without_calls_have_no_writers_and_rejects_are_counted(
     clients: Clients, streams: dict[str, Stream]
 ) -> None:
