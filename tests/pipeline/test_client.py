@@ -73,7 +73,7 @@ def test_the_page_runs_from_top_to_bottom(
         "sign_up": f"sign-up-{time.time_ns()}",
     }
     snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(snippets) == 7
+    assert len(snippets) == 8
     with caplog.at_level(logging.WARNING):
         for snippet in snippets:
             exec(compile(snippet, str(PAGE), "exec"), names)
@@ -173,3 +173,31 @@ def test_what_an_operator_gets_wrong_is_told(world: World, operator: OperatorCli
     wrong = OperatorClient(world.ops_endpoint.url, "us-east-1", Session("wrong"), pool=LocalPool())
     with pytest.raises(NotAuthorizedError):
         wrong.keys.show(made.key["id"])
+
+
+def test_an_operator_reads_what_is_counted(world: World, operator: OperatorClient) -> None:
+    owner = f"Bücher & Söhne {time.time_ns()}"
+    made = operator.keys.create(owner, "starter")
+    ids = {made.key["id"], operator.keys.create(owner, "starter").key["id"]}
+    for endpoint in world.endpoints.values():
+        caller(endpoint, made.secret).whoami()
+    world.wait_until_caught_up()
+    calls, today = len(world.endpoints), time.strftime("%Y-%m-%d", time.gmtime())
+    days = list(operator.usage("key", made.key["id"], start=today, granularity="day"))
+    assert [(row["charged"], row["denied"]) for row in days] == [(calls, 0)]
+    assert sum(row["admitted"] for row in operator.usage("all", IRELAND, start=today, granularity="hour")) >= 1
+    offered = [row["admitted"] + row["denied"] for row in operator.top("key", limit=100)["top"]]
+    assert offered == sorted(offered, reverse=True)
+    assert offered[0] >= calls
+    standing = operator.standing("key", made.key["id"])
+    assert (standing["plan"], standing["owner"], standing["decision"]["allowed"]) == ("starter", owner, True)
+    assert {limit["used"] for limit in standing["limits"]} == {calls}
+    assert [found["keys"] for found in operator.owners(owner[:12]) if found["owner"] == owner] == [2]
+    keys = operator.owner(owner)
+    assert {key["id"] for key in keys["keys"]} == ids
+    assert keys["total"]["charged"] == calls
+    pipeline = operator.pipeline()
+    assert {row["home"] for row in pipeline["writers"]} == set(world.config.service.homes)
+    with pytest.raises(InvalidRequestError) as invalid:
+        operator.top("key", "last month")
+    assert invalid.value.parameter == "period"
