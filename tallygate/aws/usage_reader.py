@@ -144,9 +144,15 @@ class UsageReader:
                 return Top([usage for usage in best if usage.counted > most_unread], True)
             if most_read is not None and len(found) >= most_read:
                 return Top(best, False)
-            ranking = max(rankings, key=lambda ranking: ranking.most_unread)
-            values = [value for value in ranking.take(chunk) if value not in found]
+            values = [value for value in self._following(rankings, chunk) if value not in found]
             found |= {usage.value: part(usage) for usage in self._exact(kind, values, month)}
+
+    def _following(self, rankings: "Sequence[_Ranking]", most: int) -> list[str]:
+        """The next of the ranking that may still hold the largest."""
+        place = max(range(len(rankings)), key=lambda place: rankings[place].most_unread)
+        home = list(self._homes)[place]
+        (values,) = self._in_homes(lambda *_: rankings[place].take(most), {home: self._homes[home]})
+        return values
 
     def _rankings(self, kind: Kind, month: str) -> "Sequence[_Ranking]":
         return self._in_homes(lambda _, client: _Ranking(client, self._table, kind, month), self._homes)

@@ -107,8 +107,8 @@ class Standing(LimitUse):
 
 
 class Decision(TypedDict):
-    """What a call of one unit would be told now by a region that knows what is published, and has admitted none
-    itself."""
+    """What a call of one unit, charged to this caller (of a key, to its owner too where they share a quota), would be
+    told now by a region that knows what is published, and has admitted none itself."""
 
     allowed: bool
     refused_by: list[str]

@@ -1,7 +1,7 @@
 """The largest of a month and of a day are the largest, with the limits that hold them now."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -14,8 +14,12 @@ from tallygate.core.adjustments import Baseline, TopUp
 from tallygate.core.history import InvalidParameterError
 from tallygate.core.ranks import LEAST_RANK
 from tallygate.core.tally import TallyItem
+from tallygate.operations.errors import UnreachableError
 from tests.operations.counted import DAY_MS, HOUR_MS, NOW, Counted, call
 from tests.stage_tables import HOMES, NAMES
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 VIRGINIA, IRELAND = HOMES
 
@@ -121,7 +125,7 @@ class Fixed(UsageReader):
     """A ranking of fixed counts: of the month, and of one of its days."""
 
     def __init__(self, counts: dict[str, tuple[int, int]]) -> None:
-        super().__init__({}, "")
+        super().__init__({"home": cast("DynamoDBClient", None)}, "")
         self._counts = counts
         self.read = 0
 
@@ -175,3 +179,9 @@ def test_a_day_is_complete_or_says_that_it_may_not_be(
         assert [usage.counted for usage in found.usages][: len(certain)] == certain
     if most_read == 250:
         assert found.complete
+
+
+def test_a_home_that_cannot_be_read_is_named(counted: Counted) -> None:
+    counted.clients[IRELAND].delete_table(TableName=NAMES.tally_table)
+    with pytest.raises(UnreachableError, match="the tally in eu-west-1"):
+        counted.operations.top({"kind": "ip"}, NOW)
