@@ -311,7 +311,7 @@ def _with_notifiers(seed: int, moves: tuple[Move, ...]) -> tuple[Move, ...]:
     woven: list[Move] = []
     for move in moves:
         woven.append(move)
-        if rng.random() < 0.15:
+        if rng.random() < 0.08:
             woven.append(_draw_tell(rng))
     return (*woven, *(_draw_tell(rng) for _ in range(3)))
 
