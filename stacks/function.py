@@ -82,3 +82,12 @@ class Function(Construct):
                 id="AwsSolutions-L1", reason="Python 3.13 is supported until June 2029; wheels are built for it"
             )
         )
+
+
+def on_partitions(table: str, partitions: str | Sequence[str], *actions: str) -> iam.PolicyStatement:
+    """Rights to the items of a table under some partition keys only, given as they are or with a `*` at their end."""
+    return iam.PolicyStatement(
+        actions=list(actions),
+        resources=[table],
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions}},
+    )

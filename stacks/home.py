@@ -20,7 +20,9 @@ from tallygate.core.counting import BATCH_WINDOW_MS
 BATCH_RECORDS = 300
 """Small enough that a flood of distinct identifiers, each of which is a write of its own, fits the time limit."""
 CONSUMER_TIMEOUT_SECONDS = 120
-NOT_COUNTED = [f"{prefix}*" for prefix in (names.SEQUENCE_PREFIX, names.AUDIT_PREFIX, names.REQUEST_PREFIX)]
+NOT_COUNTED = [
+    f"{prefix}*" for prefix in (names.SEQUENCE_PREFIX, names.AUDIT_PREFIX, names.REQUEST_PREFIX, names.TOLD_PREFIX)
+]
 
 
 class HomeStack(Stack):
@@ -103,7 +105,7 @@ class HomeStack(Stack):
                 iam.PolicyStatement(
                     actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
                     resources=[tally.table_arn],
-                    # What others write beside the counts is not the consumer's: sequences, and the audit trail.
+                    # What others write beside the counts: sequences, the audit trail, what was told.
                     conditions={"ForAllValues:StringNotLike": {"dynamodb:LeadingKeys": NOT_COUNTED}},
                 ),
                 iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[deployment.gate_table_arn(home)]),

@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.deployment import Deployment
-from stacks.function import Function
+from stacks.function import Function, on_partitions
 from stacks.notice_targets import Topic, Webhook
 from stacks.observability import NoticeAlarms
 from tallygate.core import names
@@ -67,10 +67,10 @@ class NoticesStack(Stack):
                 ),
                 # It has no resource of its own to be narrowed to.
                 iam.PolicyStatement(actions=["dynamodb:ListStreams"], resources=["*"]),
-                _on(gate, PARTITIONS_OF_CALLERS, "dynamodb:Query"),
-                _on(gate, [names.KEYS_PREFIX + "*", names.PLANS_PK], "dynamodb:GetItem"),
+                on_partitions(gate, PARTITIONS_OF_CALLERS, "dynamodb:Query"),
+                on_partitions(gate, [names.KEYS_PREFIX + "*", names.PLANS_PK], "dynamodb:GetItem"),
                 iam.PolicyStatement(actions=["dynamodb:Query"], resources=[f"{gate}/index/{names.OWNER_INDEX}"]),
-                _on(tally, [f"{names.TOLD_PREFIX}*"], "dynamodb:BatchGetItem", "dynamodb:PutItem"),
+                on_partitions(tally, [f"{names.TOLD_PREFIX}*"], "dynamodb:BatchGetItem", "dynamodb:PutItem"),
                 iam.PolicyStatement(actions=["events:PutEvents"], resources=[bus.event_bus_arn]),
                 iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[missed.queue_arn]),
             ],
@@ -129,12 +129,3 @@ class NoticesStack(Stack):
             Webhook(self, "Webhook", deployment=deployment, bus=bus, missed=missed, url=notices.webhook)
         NoticeAlarms(self, "Alarms", deployment=deployment, notifier=notifier.function, missed=missed)
         CfnOutput(self, "NoticesBus", value=bus.event_bus_name)
-
-
-def _on(table: str, partitions: list[str], *actions: str) -> iam.PolicyStatement:
-    """Rights to the items under some partition keys only."""
-    return iam.PolicyStatement(
-        actions=list(actions),
-        resources=[table],
-        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions}},
-    )

@@ -13,7 +13,7 @@ from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from stacks.deployment import Deployment
-from stacks.function import Function
+from stacks.function import Function, on_partitions
 from tallygate.core import names
 from tallygate.operations.routes import ROUTES, Part
 
@@ -49,13 +49,15 @@ class OpsStack(Stack):
                 "TALLYGATE_TALLY_TABLE": deployment.names.tally_table,
             },
             may=[
-                _on(gate, f"{names.KEYS_PREFIX}*", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-                _on(gate, names.PLANS_PK, "dynamodb:GetItem"),
+                on_partitions(
+                    gate, f"{names.KEYS_PREFIX}*", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
+                ),
+                on_partitions(gate, names.PLANS_PK, "dynamodb:GetItem"),
                 iam.PolicyStatement(
                     actions=["dynamodb:Query", "dynamodb:Scan"], resources=[f"{gate}/index/{names.OWNER_INDEX}"]
                 ),
                 # Records are added to the trail; what is there can be neither read nor changed.
-                _on(tally, [f"{names.AUDIT_PREFIX}*", f"{names.REQUEST_PREFIX}*"], "dynamodb:PutItem"),
+                on_partitions(tally, [f"{names.AUDIT_PREFIX}*", f"{names.REQUEST_PREFIX}*"], "dynamodb:PutItem"),
             ],
         )
         api = apigateway.HttpApi(
@@ -102,7 +104,7 @@ class OpsStack(Stack):
         service, gate = deployment.service, deployment.gate_table_arn(region)
         counted = [f"{kind}#*" for kind in names.KINDS]
         may = [
-            _on(gate, [*counted, names.PLANS_PK], "dynamodb:BatchGetItem", "dynamodb:Query"),
+            on_partitions(gate, [*counted, names.PLANS_PK], "dynamodb:BatchGetItem", "dynamodb:Query"),
             iam.PolicyStatement(
                 actions=["dynamodb:Query", "dynamodb:Scan"], resources=[f"{gate}/index/{names.OWNER_INDEX}"]
             ),
@@ -111,7 +113,7 @@ class OpsStack(Stack):
         for home in service.homes:
             tally = deployment.tally_table_arn(home)
             may += [
-                _on(tally, [*counted, *beside], "dynamodb:BatchGetItem", "dynamodb:Query"),
+                on_partitions(tally, [*counted, *beside], "dynamodb:BatchGetItem", "dynamodb:Query"),
                 iam.PolicyStatement(actions=["dynamodb:Query"], resources=[f"{tally}/index/{names.TOP_INDEX}"]),
                 iam.PolicyStatement(
                     actions=["kinesis:DescribeStreamSummary", "kinesis:GetShardIterator", "kinesis:GetRecords"],
@@ -149,13 +151,4 @@ def _answered_by(id: str, function: Function) -> HttpLambdaIntegration:
         function.function,
         payload_format_version=apigateway.PayloadFormatVersion.VERSION_2_0,
         scope_permission_to_route=False,
-    )
-
-
-def _on(table: str, partitions: str | list[str], *actions: str) -> iam.PolicyStatement:
-    """Rights to the items under some partition keys only."""
-    return iam.PolicyStatement(
-        actions=list(actions),
-        resources=[table],
-        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions}},
     )

@@ -120,7 +120,7 @@ def test_the_counters_function_reads_counters_and_writes_sequences_and_epochs_an
     ]
 
 
-def test_the_consumer_writes_neither_sequences_nor_the_audit_trail(prod: Synthesized) -> None:
+def test_the_consumer_writes_neither_sequences_nor_the_audit_trail_nor_what_was_told(prod: Synthesized) -> None:
     (policy,) = prod.one(("home", "us-east-1"), "AWS::IAM::Role", RoleName="tallygate-prod-us-east-1-log-consumer")[
         "Policies"
     ]
@@ -129,7 +129,7 @@ def test_the_consumer_writes_neither_sequences_nor_the_audit_trail(prod: Synthes
         for each in policy["PolicyDocument"]["Statement"]
         if each["Resource"] == table(prod, "us-east-1", "tally")
     ]
-    others = {"dynamodb:LeadingKeys": ["seq#*", "audit#*", "request#*"]}
+    others = {"dynamodb:LeadingKeys": ["seq#*", "audit#*", "request#*", "told#*"]}
     assert conditions == [{"ForAllValues:StringNotLike": others}]
 
 
