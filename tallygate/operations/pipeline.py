@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 GOOD_MS: Final = 5_000
 """An answer stands in for another so long: a shard takes five reads a second, and the consumer needs one of them. It is
 as long as a flush takes to come."""
+MAX_ROWS: Final = 6_000
+"""Batches told in one answer, a hundred bytes each: with more than a hundred writers fewer of each, so that no answer
+reaches 1 MB."""
 
 
 class Pipeline:
@@ -78,7 +81,7 @@ class Pipeline:
             ],
         )
         return [
-            _writer(home, writer, found, backlog, now_ms)
+            _writer(home, writer, found, backlog, MAX_ROWS // len(writers), now_ms)
             for (home, writer), found, backlog in zip(writers, batches, backlogs, strict=True)
         ]
 
@@ -97,7 +100,9 @@ def _backlog(positions: StreamPositions, writer: str, created: int, batches: lis
     return positions.after(writer, created, batches[-1].last) if batches else None
 
 
-def _writer(home: str, writer: str, batches: list[CountedBatch], backlog: Backlog | None, now_ms: int) -> "WriterRow":
+def _writer(
+    home: str, writer: str, batches: list[CountedBatch], backlog: Backlog | None, most: int, now_ms: int
+) -> "WriterRow":
     """Batches without a line, of control messages or of repeats, are counted up to, and tell nothing of calls."""
     counted_ms = batches[-1].counted_ms if batches else None
     batches = [batch for batch in batches if batch.lines]
@@ -123,6 +128,6 @@ def _writer(home: str, writer: str, batches: list[CountedBatch], backlog: Backlo
                 "arrival_ms": batch.arrival_ms,
                 "counted_ms": batch.delay_ms,
             }
-            for batch in batches
+            for batch in batches[-most:]
         ],
     }

@@ -14,6 +14,7 @@ from tallygate.core.batches import MAX_BATCHES, CountedBatch, lines_per_second
 from tallygate.core.history import InvalidParameterError
 from tallygate.core.retention import Retention
 from tallygate.core.seen import BatchStatistics, SeenBatch, Sighting
+from tallygate.operations import pipeline
 from tallygate.operations.errors import UnreachableError
 from tallygate.operations.operations import Operations
 from tallygate.operations.pipeline import GOOD_MS
@@ -113,6 +114,17 @@ def test_a_batch_without_a_line_tells_nothing_of_calls(clients: Clients, streams
     assert writer["counted_at"] == "2026-11-20T11:59:59.123Z"
     assert [row["lines"] for row in writer["recent"]] == [4]
     assert writer["delay_ms"]["counted"] == 3_400
+
+
+def test_of_many_writers_fewer_batches_are_told(
+    clients: Clients, streams: dict[str, Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for home in HOMES:
+        for number in range(4):
+            flush(clients, number, NOW - 9_000 + number * 1_000, lines=number + 1, home=home)
+    monkeypatch.setattr(pipeline, "MAX_ROWS", 5)
+    writers = operations(clients, streams).pipeline({}, NOW)["writers"]
+    assert [[row["lines"] for row in writer["recent"]] for writer in writers] == [[3, 4], [3, 4]]
 
 
 def test_homes_without_calls_have_no_writers_and_rejects_are_counted(
