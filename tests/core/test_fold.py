@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tallygate.core.fold import Fold
 from tallygate.core.lines import UsageLine
 from tallygate.core.names import Kind
-from tallygate.core.tally import Delta, ItemKey, missing_part
+from tallygate.core.tally import Delta, ItemKey, TallyItem, missing_part, of_day
 
 NOVEMBER_30_MS = 1_795_996_800_000  # 2026-11-30T00:00:00Z
 HOUR_MS = 3_600_000
@@ -225,3 +225,13 @@ def test_a_refused_line_that_stands_for_several_counts_as_they_would(line: Usage
     one.add(1, 0, [line, refused], 0, times)
     each.add(1, 0, [line, *[refused] * times], 0)
     assert _sums(one) == _sums(each)
+
+
+def test_a_day_of_a_month_is_told_as_an_item_of_its_own() -> None:
+    item = TallyItem(10, 4, 5, {7: 4}, free_days={7: 2, 8: 4}, denied_days={7: 3, 9: 2})
+    assert [of_day(item, day) for day in (7, 8, 9, 10)] == [
+        TallyItem(6, 4, 3),
+        TallyItem(4, 0, 0),
+        TallyItem(0, 0, 2),
+        TallyItem(),
+    ]
