@@ -43,6 +43,8 @@ def answer_problems(
         if found is None:
             logger.error("a call failed", extra={"error": type(error).__name__, "at": place_of(error)})
             found = FAILED
+        elif found.status >= 500:
+            logger.warning("a call could not be answered", extra={"error": type(error).__name__, "reason": str(error)})
         headers = {**NO_STORE, **found.headers}
         return Response(found.status, CONTENT_TYPE, json.dumps(found.body()), headers=headers)
 

@@ -65,6 +65,8 @@ class Owners:
         """See Operations.owner."""
         only(query, "limit", "cursor")
         limit = whole_number(query, "limit", PAGE_KEYS, MAX_KEYS)
+        if not 0 < len(owner) <= MAX_OWNER_CHARS:
+            raise UnknownOwnerError(owner)
         reader = KeyReader(self._sources.gate, self._table)
         try:
             with reading("the gate", self._region):

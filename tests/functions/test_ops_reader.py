@@ -93,6 +93,13 @@ def test_what_cannot_be_answered_says_why(
     assert "secret words" not in given["body"]
 
 
+def test_what_cannot_be_read_is_logged_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer(monkeypatch, event("/ops/top"), UnreachableError("the tally", "eu-west-1", "timed out", may_pass=True))
+    assert caplog.records[-1].reason == "the tally in eu-west-1 cannot be read: timed out"  # type: ignore[attr-defined]
+
+
 def test_trying_again_is_told_only_where_it_may_help(monkeypatch: pytest.MonkeyPatch) -> None:
     given = answer(monkeypatch, event("/ops/top"), UnreachableError("the gate", "us-east-1", "denied", may_pass=False))
     assert (given["statusCode"], "Retry-After" in given["headers"]) == (503, False)

@@ -91,9 +91,10 @@ def test_keys_come_page_by_page(counted: Counted, admin: KeyAdmin) -> None:
     assert rest["own"] is None
 
 
-def test_nobody_is_nobody(counted: Counted, admin: KeyAdmin) -> None:
+@pytest.mark.parametrize("name", ["initech", "", "x" * 3_000])
+def test_nobody_is_nobody(counted: Counted, admin: KeyAdmin, name: str) -> None:
     with pytest.raises(UnknownOwnerError):
-        counted.operations.owner("initech", {}, NOW)
+        counted.operations.owner(name, {}, NOW)
 
 
 @pytest.mark.parametrize(
