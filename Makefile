@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(BIN)/uv $(if $(MAKE_TERMOUT),,--quiet)
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak mutants answers openapi commands check format synth lock clean
+.PHONY: help setup run test soak mutants answers openapi commands screenshots check format synth lock clean
 
 # The newest Python that can make a virtual environment (Debian packs `ensurepip` apart).
 FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
@@ -54,6 +54,9 @@ mutants: $(READY) ## Small changes to the counting core, each on trial (a quarte
 
 answers: $(READY) ## The examples of docs/answers.md and docs/counters.md, as the service on this machine answers them
 	@exec $(BIN)/python -m docs.answers
+
+screenshots: $(READY) ## The pictures of docs/dashboard.md, by Chromium, from a world of their own
+	@exec $(BIN)/python -m docs.screenshots
 
 commands: $(READY) ## docs/commands.md, as the commands themselves say it
 	@exec $(BIN)/python -m docs.commands

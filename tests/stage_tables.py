@@ -32,8 +32,8 @@ def clients() -> "Iterator[Clients]":
     with mock.patch.dict(os.environ, ours | credentials, clear=True), models_read_once(), mock_aws():
         made = {home: boto3.client("dynamodb", region_name=home) for home in HOMES}
         for client in made.values():
-            _create(client, NAMES.tally_table, names.TOP_INDEX, names.RANK_PARTITION, names.RANK)
-            _create(client, NAMES.gate_table, names.OWNER_INDEX, names.KEY_OWNER, None)
+            create_table(client, NAMES.tally_table, names.TOP_INDEX, names.RANK_PARTITION, names.RANK)
+            create_table(client, NAMES.gate_table, names.OWNER_INDEX, names.KEY_OWNER, None)
         yield made
 
 
@@ -51,7 +51,8 @@ def _model(path: str) -> Any:
     return _read(JSONFileLoader(), path)
 
 
-def _create(client: "DynamoDBClient", table: str, index: str, partition: str, sort: str | None) -> None:
+def create_table(client: "DynamoDBClient", table: str, index: str, partition: str, sort: str | None) -> None:
+    """A table with the keys that both have, and an index over `partition` and `sort`, a number."""
     keys: Any = [{"AttributeName": names.PK, "KeyType": "HASH"}, {"AttributeName": names.SK, "KeyType": "RANGE"}]
     types: Any = [{"AttributeName": name, "AttributeType": "S"} for name in (names.PK, names.SK, partition)]
     index_keys: Any = [{"AttributeName": partition, "KeyType": "HASH"}]

@@ -60,7 +60,7 @@ def dashboard(target: Target, port: int | None, wants_open: bool | None, as_json
     with ended_by_signals(), listener:
         operations = operations_of(target)
         _check(operations, out)
-        with served(target, operations, listener) as url:
+        with served(target, operations, listener, _first_call(target)) as url:
             if as_json:
                 print_json({"url": url, "stage": target.names.stage})
             else:
@@ -75,13 +75,14 @@ def dashboard(target: Target, port: int | None, wants_open: bool | None, as_json
 
 
 @contextmanager
-def served(target: Target, operations: "Operations", listener: socket) -> Iterator[str]:
-    """Serves the page of a target for as long as it is needed; gives its URL."""
+def served(target: Target, operations: "Operations", listener: socket, first_call: str | None) -> Iterator[str]:
+    """Serves the page of a target for as long as it is needed; gives its URL. `first_call` is shown while there was
+    none."""
     from tallygate.dashboard.app import About, dashboard
     from tallygate.dashboard.serving import serving
 
     service = target.config.service
-    about = About(service.name, target.names.stage, service.regions, tuple(target.homes), _first_call(target))
+    about = About(service.name, target.names.stage, service.regions, tuple(target.homes), first_call)
     with serving(dashboard(operations, about, in_words), listener) as url:
         yield url
 
@@ -92,7 +93,7 @@ def served_world(world: "World") -> Iterator[str]:
     from tallygate.cli.operations import operations_of
 
     target = Target(world.config, world.config, world.names, None, world.aws.client)
-    with _listener(None) as listener, served(target, operations_of(target), listener) as url:
+    with _listener(None) as listener, served(target, operations_of(target), listener, _call(world)) as url:
         yield url
 
 
@@ -126,7 +127,11 @@ def _check(operations: "Operations", out: Console) -> None:
 def _first_call(target: Target) -> str | None:
     if target.names.stage != LOCAL_STAGE or ENDPOINT_VARIABLE in os.environ:
         return None
-    return f"curl -i {next(iter(attach().endpoints.values())).url}/v1/whoami"
+    return _call(attach())
+
+
+def _call(world: "World") -> str:
+    return f"curl -i {next(iter(world.endpoints.values())).url}/v1/whoami"
 
 
 def _has_display(out: Console) -> bool:

@@ -10,7 +10,7 @@ from tallygate.core import names
 from tallygate.local.additions.key_conditions import _clauses
 from tallygate.local.aws import ACCOUNT, LocalAws
 from tallygate.local.process import Emulator
-from tests.stage_tables import _create
+from tests.stage_tables import create_table
 
 TABLE = "bulk"
 REGION = "us-east-1"
@@ -20,7 +20,7 @@ COUNT = 40
 @pytest.fixture(scope="module")
 def client(emulator: Emulator, aws: LocalAws) -> Any:
     client = aws.client("dynamodb", REGION)
-    _create(client, TABLE, names.TOP_INDEX, names.RANK_PARTITION, names.RANK)
+    create_table(client, TABLE, names.TOP_INDEX, names.RANK_PARTITION, names.RANK)
     rows = [row(number) for number in range(COUNT)]
     document = {"account": ACCOUNT, "region": REGION, "table": TABLE, "rows": rows}
     assert emulator.ask("POST", "/_tallygate/rows", document=document) == {"rows": COUNT}

@@ -49,6 +49,12 @@ def install() -> None:
         clauses = _clauses(expr) if slot == _SLOT else ()
         if not clauses or any(each.name not in attr_names or each.value not in attr_values for each in clauses):
             return evaluate(expr, item, attr_values, attr_names, slot)
-        return all(compare(item.get(attr_names[each.name]), each.operator, attr_values[each.value]) for each in clauses)
+        for name, operator, value in clauses:
+            found, wanted = item.get(attr_names[name]), attr_values[value]
+            if operator == "=" and found == wanted:  # as nearly always: the items are of one partition
+                continue
+            if not compare(found, operator, wanted):
+                return False
+        return True
 
     dynamodb._evaluate_condition = evaluated

@@ -5,7 +5,15 @@ import { onAxis, zoneName } from "./times.js";
 import { lengthOf } from "./ranges.js";
 
 let library = null;
-const loaded = () => {
+let first = Promise.resolve();
+
+/** Charts wait for what is to be seen before them: the script keeps a browser busy for half a second. */
+export const chartsAfter = (others) => {
+  first = others;
+};
+
+const loaded = async () => {
+  await first;
   library ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = document.querySelector('meta[name="charts"]').content;
@@ -45,16 +53,34 @@ const layout = (more) => ({
 
 const drawn = new Map();
 
-const redraw = async (element) => {
-  const { make } = drawn.get(element);
-  try {
-    const plotly = await loaded();
-    if (drawn.get(element)?.make !== make || !element.isConnected) return;
-    const { data, layout: made } = make();
-    await plotly.react(element, data, made, { displayModeBar: false, responsive: true, scrollZoom: false });
-  } catch (error) {
-    element.textContent = error.message;
+const react = async (plotly, element) => {
+  if (!element.isConnected) return;
+  const { data, layout: made } = drawn.get(element).make();
+  await plotly.react(element, data, made, { displayModeBar: false, responsive: true, scrollZoom: false });
+};
+
+/** What waits to be drawn: one after another, in the order of the page, and others get their turn in between. */
+const waiting = new Set();
+let isDrawing = false;
+
+const drawAll = async () => {
+  isDrawing = true;
+  while (waiting.size) {
+    const [element] = waiting;
+    waiting.delete(element);
+    try {
+      await react(await loaded(), element);
+    } catch (error) {
+      element.textContent = error.message;
+    }
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   }
+  isDrawing = false;
+};
+
+const redraw = (element) => {
+  waiting.add(element);
+  if (!isDrawing) drawAll();
 };
 
 onSetting(() => {

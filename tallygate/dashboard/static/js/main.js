@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { startCalls, tellCalls } from "./calls.js";
+import { chartsAfter } from "./charts.js";
 import { startCaller } from "./caller.js";
 import { h, show } from "./dom.js";
 import { startOwners } from "./owners.js";
@@ -28,9 +29,11 @@ const tellService = (about) => {
   tellCalls(about);
 };
 
+const TABLES_MS = 400;
+
 startSettings();
 startCalls();
-startTop();
+chartsAfter(Promise.race([startTop(), new Promise((resolve) => setTimeout(resolve, TABLES_MS))]));
 startPipeline();
 startCaller();
 startOwners();

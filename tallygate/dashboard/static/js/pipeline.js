@@ -10,6 +10,8 @@ import { onSetting } from "./settings.js";
 import { fromNow, moment, zoneName } from "./times.js";
 import { count, duration, rate } from "./words.js";
 
+const FRESH_MS = 60_000;
+
 const panel = document.getElementById("pipeline");
 const [notice, body, rejects] = ["notice", "body", "rejects"].map((name) => part(panel, name));
 let shown = null;
@@ -72,8 +74,11 @@ const showRejects = () =>
 
 const showTiles = () => {
   const active = shown.writers.filter((one) => one.counted_at !== null);
-  const lines = active.reduce((total, one) => total + one.lines_per_second, 0);
-  showTile("rate", active.length ? rate(lines) : "–", active.length ? "calls, by the last batches" : "nothing counted of late");
+  const latestAt = active.map((one) => one.counted_at).sort().at(-1);
+  const now = active.filter((one) => new Date(shown.at) - new Date(one.counted_at) < FRESH_MS);
+  const lines = now.reduce((total, one) => total + one.lines_per_second, 0);
+  if (now.length) showTile("rate", rate(lines), "calls, by the last batches");
+  else showTile("rate", latestAt ? rate(0) : "–", latestAt ? `the last was counted ${fromNow(latestAt, duration)}` : "nothing counted of late");
   const latest = Math.max(0, ...active.map((one) => one.delay_ms.counted));
   showTile("delay", active.length ? duration(latest) : "–", active.length ? "after the call, on average" : "nothing counted of late");
 };
