@@ -73,7 +73,7 @@ class Notifier:
     def notify(self, changes: Sequence[Change], now_ms: int) -> Told:
         """Tell what is due after `changes`. StoreError when a part of it could not be told: give them again."""
         due = self._due(changes, now_ms)
-        told = self._store.told(due) if due else set()
+        told = self._store.told(due)
         new = [notice for notice in due if notice.place not in told]
         refused = 0
         for start in range(0, len(new), MAX_EVENTS):

@@ -146,6 +146,9 @@ def test_an_owner_whose_keys_are_on_several_plans_is_told_by_the_tightest() -> N
     for plans in ((small, large, quiet), (large, small, quiet)):
         (notice,) = found(row(90), plans=plans, subject=owner)
         assert (notice.plan, notice.level, notice.limit.quota) == ("small", 80, 100)
+    alike = Plan("alike", (Limit("owner", 100, "day"),), notify_at=(80,))
+    (notice,) = found(row(90), plans=(small, alike), subject=owner)
+    assert notice.plan == "small", "the same one each time"
 
 
 def test_a_reset_and_a_top_up_leave_room_as_they_do_for_the_caller() -> None:
@@ -227,6 +230,9 @@ def test_a_document_says_who_what_and_until_when() -> None:
     }
     assert "This is a test. " in notice(test="1").text("tallygate", "prod")
     assert "its soft limit" in notice(limit=Limit("key", 1000, "day", soft=True)).text("tallygate", "prod")
+    assert "key 0123456789abcdef has used" in notice(subject=SUBJECT._replace(owner=None)).text("tallygate", "prod")
+    of_site = notice(subject=Subject("ref", "shop.example", "acme")).text("tallygate", "prod")
+    assert "site shop.example has used" in of_site
     of_owner = notice(subject=Subject("owner", "acme")).text("tallygate", "prod")
     assert "owner acme has used" in of_owner
 
