@@ -1,12 +1,23 @@
 """The page shows what the tables hold: calls through the deployed service, counted by it, read in a browser."""
 
+import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from itertools import takewhile
+from pathlib import Path
+from subprocess import PIPE
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tallygate.cli.dashboard import served_world
 from tallygate.cli.failures import in_words
 from tallygate.cli.operations import operations_of
 from tallygate.cli.target import Target
@@ -136,3 +147,32 @@ def test_what_it_asks_is_what_its_document_says_that_credentials_must_allow(
         for action in re.findall(r"`(\w+:\w+)`", row)
     }
     assert asked == documented
+
+
+def get(url: str) -> Any:
+    with urlopen(url, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_a_world_serves_its_own_page(world: World) -> None:
+    with served_world(world) as url:
+        about = get(f"{url}api/service")
+    assert (about["stage"], about["homes"]) == ("local", ["us-east-1"])
+    assert about["first_call"] == f"curl -i {world.endpoints['us-east-1'].url}/v1/whoami"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_the_command_serves_until_it_is_told_to_end(world: World, number: signal.Signals, code: int) -> None:
+    environment = {**os.environ, **world.aws.environment("us-east-1"), "TALLYGATE_WORLD": "/nowhere"}
+    tallygate = Path(sys.executable).with_name("tallygate")
+    with subprocess.Popen(
+        [tallygate, "dashboard", "--json"], cwd=PROJECT, env=environment, stdout=PIPE, stderr=PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        document = json.loads("".join(takewhile(lambda line: line != "}\n", process.stdout)) + "}")
+        assert get(f"{document['url']}api/pipeline")["rejects"][0]["home"] == "us-east-1"
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in said) == (code, False)
+    with pytest.raises(URLError):
+        get(document["url"])
