@@ -7,10 +7,14 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
 from tallygate.local.world import PROJECT, World
 from tests.suite_times import suite_of
+
+settings.register_profile("tallygate", deadline=None)  # how fast an example runs is no property of the code
+settings.load_profile("tallygate")
 
 WHOLE_SUITES = ("local", "stacks")
 """Suites whose tests share what takes seconds to make: an emulator, synthesized templates."""
