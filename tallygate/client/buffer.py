@@ -2,10 +2,12 @@
 
 import atexit
 import logging
+import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from operator import index
 from types import TracebackType
 from typing import Final
 
@@ -30,7 +32,8 @@ class CounterBuffer:
     power): at most `most` increments, or those of `seconds`, while the service answers, and all since it stopped
     answering otherwise. `close`, the end of a `with` and the normal end of the program (by an exception or Ctrl-C,
     too) send what is left; SIGTERM ends Python without that, unless the program handles it. A child made by fork has
-    no thread: make it a buffer of its own."""
+    no thread, and what it inherits is its parent's to send: there, `add` and `flush` raise RuntimeError and `close`
+    does nothing. Make it a buffer of its own."""
 
     def __init__(
         self,
@@ -53,14 +56,18 @@ class CounterBuffer:
         self._due = 0.0
         self._sealed: tuple[str, dict[str, int]] | None = None
         self._is_closed = False
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="tallygate-counters", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
     def add(self, name: str, add: int = 1) -> None:
-        """Add to a counter. ValueError for what the service would never take, RuntimeError once it is closed."""
+        """Add to a counter. ValueError or TypeError for what the service would never take, since it would hold up all
+        that comes after it; RuntimeError once it is closed."""
+        self._check_process()
         if not COUNTER_NAME.fullmatch(name):
             raise ValueError(f"not the name of a counter: {name!r}")
+        add = index(add)
         if abs(add) > MAX_UNITS:
             raise ValueError(f"at most {MAX_UNITS} at a time")
         with self._condition:
@@ -85,6 +92,7 @@ class CounterBuffer:
 
     def flush(self) -> None:
         """Send everything now. Raises the TallygateError of the first call that fails: what was not sent stays."""
+        self._check_process()
         with self._sending:
             while (sealed := self._seal()) is not None:
                 key, amounts = sealed
@@ -94,6 +102,8 @@ class CounterBuffer:
 
     def close(self) -> None:
         """Send what is left, and stop. Raises as `flush`; called again, it tries again."""
+        if self._is_inherited:
+            return  # also at the child's end: the parent sends it, and the locks may be held for ever
         with self._condition:
             self._is_closed = True
             self._condition.notify()
@@ -108,6 +118,14 @@ class CounterBuffer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _is_inherited(self) -> bool:
+        return os.getpid() != self._process
+
+    def _check_process(self) -> None:
+        if self._is_inherited:
+            raise RuntimeError("a buffer that was made before a fork is its parent's: make one in the child")
 
     def _seal(self) -> tuple[str, dict[str, int]] | None:
         """What to send next, under its key: the same until it has arrived. A part of what was added, if that is for

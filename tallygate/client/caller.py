@@ -26,6 +26,9 @@ class TallygateClient:
         retries: Retries = NO_RETRIES,
         pool: Pool | None = None,
     ) -> None:
+        if key is not None and not (key.isascii() and key.isprintable() and key == key.strip()):
+            # No header takes it, and what refuses it there quotes it, which puts it into tracebacks and logs.
+            raise ValueError("the key has characters that none has: a line break from a file, perhaps")
         self._key = key
 
         def sign(_method: str, _url: str, _body: bytes | None, headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -1,6 +1,8 @@
 """Sending a call and reading its answer."""
 
 import json
+import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ CONNECTIONS: Final = 8
 """Kept open, for as many threads."""
 USER_AGENT: Final = "tallygate-client"
 SAFE: Final = frozenset({"GET", "HEAD"})
+_LOOPBACK = re.compile(r"(http://)([^/:@]+\.localhost)(?=[:/]|$)", re.IGNORECASE)
+"""Names below .localhost are this machine (RFC 6761), which browsers and curl know, and not every resolver: that of
+`tallygate endpoints` is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Transport:
         self._sign = sign
         self._retries = retries
         self._pool: Pool = pool or urllib3.PoolManager(maxsize=CONNECTIONS)
+        self._renews = pool is None
+        self._process = os.getpid()
         self._sleep = sleep
 
     def send(
@@ -105,12 +112,16 @@ class Transport:
         named = {"Accept": "application/json", "User-Agent": USER_AGENT, **headers}
         if body is not None:
             named["Content-Type"] = "application/json"
+        if self._renews and self._process != os.getpid():
+            # After a fork the connections are the parent's, too: one would read what the other was answered.
+            self._pool, self._process = urllib3.PoolManager(maxsize=CONNECTIONS), os.getpid()
+        address, headers = _reached(url, self._sign(method, url, body, named))
         try:
             answer = self._pool.request(
                 method,
-                url,
+                address,
                 body=body,
-                headers=self._sign(method, url, body, named),
+                headers=headers,
                 timeout=TIMEOUT,
                 retries=False,
                 redirect=False,
@@ -126,6 +137,15 @@ class Transport:
         raise problem_of(answer.status, fields or {}, _seconds(answer.headers.get("Retry-After")))
 
 
+def _reached(url: str, headers: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    """Where to send what goes to `url`, and its headers: the same, but for names of this machine."""
+    found = _LOOPBACK.match(url)
+    if found is None:
+        return url, headers
+    port = re.match(r":\d+", url[found.end() :])
+    return f"{found[1]}127.0.0.1{url[found.end() :]}", {**headers, "Host": found[2] + (port[0] if port else "")}
+
+
 def _pause_seconds(error: TallygateError, may_repeat: bool) -> float | None:
     """After what time the same call may be made again; None for never."""
     if isinstance(error, NoAnswerError):
@@ -137,7 +157,7 @@ def _pause_seconds(error: TallygateError, may_repeat: bool) -> float | None:
 def _object(data: bytes) -> dict[str, Any] | None:
     try:
         fields = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return fields if isinstance(fields, dict) else None
 

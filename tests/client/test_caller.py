@@ -152,6 +152,13 @@ def test_the_secret_is_nowhere_to_be_read() -> None:
     assert repr(client) == f"TallygateClient({URL!r}, key id {tallygate.core.keys.key_id(SECRET)})"
 
 
+@pytest.mark.parametrize("key", [f"{SECRET}\n", f"{SECRET}\0", f" {SECRET}", f"{SECRET}é", f"{SECRET}€"])
+def test_a_key_that_no_header_takes_is_refused_without_being_quoted(key: str) -> None:
+    with pytest.raises(ValueError, match="characters that none has") as raised:
+        TallygateClient(URL, key)
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+
+
 @pytest.mark.parametrize("text", ["api.example.com", "ftp://x", "", "//x"])
 def test_a_url_is_one_of_http(text: str) -> None:
     with pytest.raises(ValueError, match="begins with https"):
@@ -208,9 +215,27 @@ def test_a_call_without_an_answer_is_repeated_only_where_that_changes_nothing(
 
 
 def test_success_without_a_document_is_no_answer() -> None:
-    for raw in (b"", b"ok", b"[]"):
+    for raw in (b"", b"ok", b"[]", b"[" * 100_000):
         with pytest.raises(NoAnswerError):
             client_of(FakePool(Answer(200, raw=raw))).whoami()
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "host"),
+    [
+        ("http://a1.execute-api.localhost:4566", "http://127.0.0.1:4566/v1/whoami", "a1.execute-api.localhost:4566"),
+        ("http://A1.LocalHost/", "http://127.0.0.1/v1/whoami", "A1.LocalHost"),
+        ("http://localhost:1", "http://localhost:1/v1/whoami", None),
+        ("https://a1.localhost", "https://a1.localhost/v1/whoami", None),
+        ("http://a1.localhost.example.com", "http://a1.localhost.example.com/v1/whoami", None),
+    ],
+)
+def test_names_below_localhost_are_this_machine_whatever_the_resolver_knows(
+    url: str, address: str, host: str | None
+) -> None:
+    pool = FakePool(Answer(200, WHOAMI))
+    TallygateClient(url, SECRET, pool=pool).whoami()
+    assert (pool.sent[0].url, pool.sent[0].headers.get("Host")) == (address, host)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import urllib3
@@ -198,6 +199,16 @@ def test_what_the_service_would_never_take_is_refused_at_once(name: str, add: in
     with pytest.raises(ValueError, match=r"not the name|at most"):
         buffer.add(name, add)
     buffer.close()
+
+
+@pytest.mark.parametrize("add", [1.5, float("nan"), "1", None])
+def test_what_is_no_whole_number_is_refused_before_it_holds_up_the_rest(add: Any) -> None:
+    service = Service()
+    with CounterBuffer(service, seconds=LONG) as buffer:
+        with pytest.raises(TypeError):
+            buffer.add("orders", add)
+        buffer.add("orders", True)
+    assert service.totals == {"orders": 1}
 
 
 def test_sums_beyond_what_one_call_takes_go_in_several() -> None:
