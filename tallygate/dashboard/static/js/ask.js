@@ -17,13 +17,21 @@ const GONE = new Problem("The dashboard does not answer", "Was it ended? `tallyg
 export const ask = async (path, query = {}, signal = undefined) => {
   let response;
   try {
-    response = await fetch(`/api/${path}?${new URLSearchParams(query)}`, { signal, headers: { accept: "application/json" } });
+    response = await fetch(`/api/${path}?${new URLSearchParams(query)}`, {
+      signal,
+      headers: { accept: "application/json" },
+    });
   } catch (error) {
     throw error.name === "AbortError" ? error : GONE;
   }
   const document = await response.json().catch(() => ({}));
   if (response.ok) return document;
-  throw new Problem(document.title || `Status ${response.status}`, document.detail || "", response.status, document.parameter ?? null);
+  throw new Problem(
+    document.title || `Status ${response.status}`,
+    document.detail || "",
+    response.status,
+    document.parameter ?? null,
+  );
 };
 
 const MOST_PAGES = 12;

@@ -21,7 +21,8 @@ export const volume = (counts, most) => {
 export const quota = (limit) => {
   const share = limit.limit ? (100 * limit.used) / limit.limit : 100;
   const level = share >= 100 ? "spent" : share >= NEAR_PERCENT ? "near" : "room";
-  const marked = limit.published === undefined || !limit.limit ? null : `${Math.min(100, (100 * limit.published) / limit.limit)}%`;
+  const marked =
+    limit.published === undefined || !limit.limit ? null : `${Math.min(100, (100 * limit.published) / limit.limit)}%`;
   return h(
     "div",
     { class: "quota", "data-level": level, "data-key": limit.policy },
@@ -34,13 +35,23 @@ export const quota = (limit) => {
     h(
       "div",
       { class: "said" },
-      h("span", {}, h("b", {}, limit.policy), " ", h("span", { class: "number" }, `${count(limit.used)} of ${count(limit.limit)}`)),
+      h(
+        "span",
+        {},
+        h("b", {}, limit.policy),
+        " ",
+        h("span", { class: "number" }, `${count(limit.used)} of ${count(limit.limit)}`),
+      ),
       h(
         "span",
         {},
         h("span", { class: "percent" }, limit.limit ? percent(limit.used, limit.limit) : "none allowed"),
         ", resets ",
-        h("time", { datetime: limit.resets, title: `${moment(limit.resets)} ${zoneName()}` }, fromNow(limit.resets, duration)),
+        h(
+          "time",
+          { datetime: limit.resets, title: `${moment(limit.resets)} ${zoneName()}` },
+          fromNow(limit.resets, duration),
+        ),
       ),
     ),
   );

@@ -11,7 +11,11 @@ import { onSetting } from "./settings.js";
 import { fromNow, moment, zoneName } from "./times.js";
 import { count, duration, KINDS, ONE, rate } from "./words.js";
 
-const REASONS = { key: "the key itself: unknown, revoked or expired", address: "a rule that blocks its address", plan: "no plan that is in force" };
+const REASONS = {
+  key: "the key itself: unknown, revoked or expired",
+  address: "a rule that blocks its address",
+  plan: "no plan that is in force",
+};
 const SECRET = /^tg_[0-9A-Za-z]+_[0-9A-Za-z]{36}$/;
 const KEY_ID_BYTES = 8;
 
@@ -29,7 +33,10 @@ const asked = () => {
 /** The id of a key whose secret was typed: a secret goes into no address and to no server. */
 const idOf = async (secret) => {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret));
-  return [...new Uint8Array(digest)].slice(0, KEY_ID_BYTES).map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [...new Uint8Array(digest)]
+    .slice(0, KEY_ID_BYTES)
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
 };
 
 const fact = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value));
@@ -44,13 +51,19 @@ const facts = () => {
     fact("Kind", ONE[shown.kind]),
     plan === null ? null : fact("Plan", plan),
     state === null ? null : fact("State", state),
-    owner === null || shown.kind === "owner" ? null : fact("Owner", h("a", { href: address({ owner }), "data-owner": owner }, owner)),
+    owner === null || shown.kind === "owner"
+      ? null
+      : fact("Owner", h("a", { href: address({ owner }), "data-owner": owner }, owner)),
   );
 };
 
 const decision = () => {
   const { allowed, refused_by: refusedBy } = shown.decision;
-  const opens = shown.limits.filter((limit) => refusedBy.includes(limit.policy)).map((limit) => limit.resets).sort().at(-1);
+  const opens = shown.limits
+    .filter((limit) => refusedBy.includes(limit.policy))
+    .map((limit) => limit.resets)
+    .sort()
+    .at(-1);
   const why = refusedBy.map((name) => REASONS[name] ?? name).join(", ");
   return h(
     "div",
@@ -60,7 +73,9 @@ const decision = () => {
       "p",
       {},
       h("b", {}, allowed ? "A call now would be admitted" : "A call now would be refused"),
-      allowed ? "By all that the regions know; a region also counts what it has admitted itself." : `By ${why}${opens ? `; opens ${fromNow(opens, duration)}` : ""}.`,
+      allowed
+        ? "By all that the regions know; a region also counts what it has admitted itself."
+        : `By ${why}${opens ? `; opens ${fromNow(opens, duration)}` : ""}.`,
     ),
   );
 };
@@ -71,8 +86,18 @@ const limits = () => {
     "div",
     { class: "limits" },
     shown.limits.map((limit) => {
-      const more = [`${count(limit.remaining)} left`, `${count(limit.published)} known to the regions`, limit.rolling ? "rolling" : null, limit.soft ? "only warns" : null];
-      return h("div", { "data-key": limit.policy }, quota(limit), h("p", { class: "quiet" }, more.filter(Boolean).join(", ")));
+      const more = [
+        `${count(limit.remaining)} left`,
+        `${count(limit.published)} known to the regions`,
+        limit.rolling ? "rolling" : null,
+        limit.soft ? "only warns" : null,
+      ];
+      return h(
+        "div",
+        { "data-key": limit.policy },
+        quota(limit),
+        h("p", { class: "quiet" }, more.filter(Boolean).join(", ")),
+      );
     }),
   );
 };
@@ -85,7 +110,17 @@ const homes = () =>
       "table",
       {},
       h("caption", { class: "unseen" }, "What each home counted this month, and when"),
-      h("thead", {}, h("tr", {}, ["Home", "Admitted", "Charged", "Denied", "Offered", "Counted", "Published"].map((name) => h("th", { scope: "col" }, name)))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          ["Home", "Admitted", "Charged", "Denied", "Offered", "Counted", "Published"].map((name) =>
+            h("th", { scope: "col" }, name),
+          ),
+        ),
+      ),
       h(
         "tbody",
         {},
@@ -106,10 +141,25 @@ const homes = () =>
 const adjustments = () => {
   const { baselines, top_ups: topUps } = shown.adjustments;
   const lines = [
-    ...Object.entries(topUps).flatMap(([name, byId]) => Object.entries(byId).map(([id, units]) => `${name.replace("#", " ")}: ${count(units)} more (${id})`)),
-    ...Object.entries(baselines).flatMap(([name, byHome]) => Object.entries(byHome).map(([home, units]) => `${name.replace("#", " ")}: begun again at ${count(units)} in ${home}`)),
+    ...Object.entries(topUps).flatMap(([name, byId]) =>
+      Object.entries(byId).map(([id, units]) => `${name.replace("#", " ")}: ${count(units)} more (${id})`),
+    ),
+    ...Object.entries(baselines).flatMap(([name, byHome]) =>
+      Object.entries(byHome).map(
+        ([home, units]) => `${name.replace("#", " ")}: begun again at ${count(units)} in ${home}`,
+      ),
+    ),
   ];
-  return lines.length ? [h("h3", {}, "Resets and top-ups"), h("ul", {}, lines.map((line) => h("li", { "data-key": line }, line)))] : [];
+  return lines.length
+    ? [
+        h("h3", {}, "Resets and top-ups"),
+        h(
+          "ul",
+          {},
+          lines.map((line) => h("li", { "data-key": line }, line)),
+        ),
+      ]
+    : [];
 };
 
 const showCaller = () => {
@@ -130,7 +180,13 @@ const showCaller = () => {
 
 const showNobody = () => {
   clearProblem(notice);
-  show(body, empty("Nobody is chosen", "Choose one of the largest, or type an address, a site, an owner or a key: its id or its secret, which stays in this browser."));
+  show(
+    body,
+    empty(
+      "Nobody is chosen",
+      "Choose one of the largest, or type an address, a site, an owner or a key: its id or its secret, which stays in this browser.",
+    ),
+  );
 };
 
 const standing = new Refreshed({
@@ -162,7 +218,10 @@ const turn = () => {
 };
 
 export const startCaller = () => {
-  show(form.elements.kind, Object.entries(ONE).map(([value, label]) => h("option", { value }, label)));
+  show(
+    form.elements.kind,
+    Object.entries(ONE).map(([value, label]) => h("option", { value }, label)),
+  );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const kind = form.elements.kind.value;

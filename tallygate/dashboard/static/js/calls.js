@@ -62,10 +62,17 @@ const showRegions = (series) => {
         h(
           "p",
           {},
-          h("span", { class: "mark" }), `${count(admitted)} admitted, `,
-          h("span", { class: "mark denied" }), `${count(denied)} denied (${percent(denied, admitted + denied)})`,
+          h("span", { class: "mark" }),
+          `${count(admitted)} admitted, `,
+          h("span", { class: "mark denied" }),
+          `${count(denied)} denied (${percent(denied, admitted + denied)})`,
         ),
-        h("div", { class: "chart", "data-own": true, role: "img", "aria-label": `Calls admitted and denied over time in ${name}` }),
+        h("div", {
+          class: "chart",
+          "data-own": true,
+          role: "img",
+          "aria-label": `Calls admitted and denied over time in ${name}`,
+        }),
       );
     }),
   );
@@ -88,13 +95,27 @@ const showTable = (series) => {
       h(
         "thead",
         {},
-        h("tr", {}, h("th", { scope: "col" }, `From (${zoneName()})`), ["All regions", ...names].flatMap((name) => [h("th", { scope: "col" }, `${name} admitted`), h("th", { scope: "col" }, "denied")])),
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, `From (${zoneName()})`),
+          ["All regions", ...names].flatMap((name) => [
+            h("th", { scope: "col" }, `${name} admitted`),
+            h("th", { scope: "col" }, "denied"),
+          ]),
+        ),
       ),
       h(
         "tbody",
         {},
         rows.map((row) =>
-          h("tr", { "data-key": row.start }, h("th", { scope: "row" }, period(row.start, series.granularity)), cells(row), names.map((name) => cells(row.by[name] ?? NOTHING))),
+          h(
+            "tr",
+            { "data-key": row.start },
+            h("th", { scope: "row" }, period(row.start, series.granularity)),
+            cells(row),
+            names.map((name) => cells(row.by[name] ?? NOTHING)),
+          ),
         ),
       ),
     ),
@@ -107,18 +128,25 @@ const showEmpty = () => {
   part(panel, "body").hidden = isEmpty;
   if (!isEmpty) return show(place);
   const call = service.first_call;
-  const words = call ? ["Send the first call, and it is here within seconds:", h("code", {}, call)] : ["A call of any route of your API is here within seconds, or a minute where regions are far."];
+  const words = call
+    ? ["Send the first call, and it is here within seconds:", h("code", {}, call)]
+    : ["A call of any route of your API is here within seconds, or a minute where regions are far."];
   return show(place, empty(`No call was counted in ${RANGES[range()].words}`, ...words));
 };
 
 const showAll = () => {
   clearProblem(notice);
   part(panel, "body").removeAttribute("aria-busy");
-  show(part(panel, "span"), `${RANGES[range()].words[0].toUpperCase()}${RANGES[range()].words.slice(1)}, by the ${shown.granularity}; times in ${zoneName()}.`);
+  show(
+    part(panel, "span"),
+    `${RANGES[range()].words[0].toUpperCase()}${RANGES[range()].words.slice(1)}, by the ${shown.granularity}; times in ${zoneName()}.`,
+  );
   showTiles(shown.total);
   showEmpty();
   if (part(panel, "body").hidden) return;
-  draw(chart, JSON.stringify(shown.rows), () => overTime(shown.rows, shown.granularity, { ticks: window.innerWidth < 600 ? 4 : 10 }));
+  draw(chart, JSON.stringify(shown.rows), () =>
+    overTime(shown.rows, shown.granularity, { ticks: window.innerWidth < 600 ? 4 : 10 }),
+  );
   showRegions(shown);
   showTable(shown);
 };
@@ -143,7 +171,8 @@ const series = new Refreshed({
 export const startCalls = () => {
   showControls();
   part(panel, "body").setAttribute("aria-busy", "true");
-  for (const name of ["admitted", "denied", "rate", "delay"]) show(part(panel, `tile-${name}`).querySelector("dd"), skeleton(1));
+  for (const name of ["admitted", "denied", "rate", "delay"])
+    show(part(panel, `tile-${name}`).querySelector("dd"), skeleton(1));
   panel.addEventListener("change", (event) => go({ [event.target.name]: event.target.value }));
   onChange(["range", "step"], () => {
     showControls();

@@ -132,7 +132,13 @@ export const overTime = (rows, granularity, { ticks = 6, most = null } = {}) => 
           { dtickrange: ["M1", null], value: "%b\n%Y" },
         ],
       }),
-      yaxis: axis({ range: [0, top * 1.06], nticks: 4, separatethousands: true, tickformat: top < 5 ? ",d" : ",~r", dtick: top < 5 ? 1 : undefined }),
+      yaxis: axis({
+        range: [0, top * 1.06],
+        nticks: 4,
+        separatethousands: true,
+        tickformat: top < 5 ? ",d" : ",~r",
+        dtick: top < 5 ? 1 : undefined,
+      }),
     }),
   };
 };
@@ -153,7 +159,14 @@ export const delays = (batches) => {
   return {
     data: [line("arrival_ms", "arrived", "third"), line("counted_ms", "counted", "admitted")],
     layout: layout({
-      xaxis: axis({ type: "date", showgrid: false, nticks: 4, tickangle: 0, tickformat: "%H:%M", hoverformat: `%H:%M:%S ${zoneName()}` }),
+      xaxis: axis({
+        type: "date",
+        showgrid: false,
+        nticks: 4,
+        tickangle: 0,
+        tickformat: "%H:%M",
+        hoverformat: `%H:%M:%S ${zoneName()}`,
+      }),
       yaxis: axis({ rangemode: "tozero", nticks: 4, ticksuffix: " s" }),
     }),
   };

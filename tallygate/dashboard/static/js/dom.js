@@ -5,9 +5,12 @@ const SVG = "http://www.w3.org/2000/svg";
 
 const filled = (element, attributes, children) => {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+    if (value !== null && value !== undefined && value !== false)
+      element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 };
 
@@ -15,7 +18,8 @@ const filled = (element, attributes, children) => {
 export const h = (tag, attributes = {}, ...children) => filled(document.createElement(tag), attributes, children);
 
 /** The same in SVG. */
-export const s = (tag, attributes = {}, ...children) => filled(document.createElementNS(SVG, tag), attributes, children);
+export const s = (tag, attributes = {}, ...children) =>
+  filled(document.createElementNS(SVG, tag), attributes, children);
 
 /** The part of a panel that its markup names so. */
 export const part = (panel, name) => panel.querySelector(`[data-part="${name}"]`);
@@ -36,7 +40,9 @@ const become = (live, made) => {
 };
 
 const fill = (parent, wanted) => {
-  const keyed = new Map([...parent.childNodes].filter((node) => keyOf(node) !== null).map((node) => [keyOf(node), node]));
+  const keyed = new Map(
+    [...parent.childNodes].filter((node) => keyOf(node) !== null).map((node) => [keyOf(node), node]),
+  );
   let at = parent.firstChild;
   for (const made of wanted) {
     const live = keyOf(made) === null ? at : keyed.get(keyOf(made));

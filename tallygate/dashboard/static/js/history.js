@@ -22,15 +22,30 @@ const range = () => (OFFERED.includes(placed("past")) ? placed("past") : "month"
 const step = () => stepOf(range(), range() === "7d" ? "day" : null);
 
 const build = () => {
-  const chart = { class: "chart middle", "data-part": "past-chart", role: "img", "aria-label": "Admitted and denied over time; the table below has the figures" };
-  const table = { class: "scroll", "data-part": "past-table", role: "region", tabindex: "0", "aria-label": "History as a table" };
+  const chart = {
+    class: "chart middle",
+    "data-part": "past-chart",
+    role: "img",
+    "aria-label": "Admitted and denied over time; the table below has the figures",
+  };
+  const table = {
+    class: "scroll",
+    "data-part": "past-table",
+    role: "region",
+    tabindex: "0",
+    "aria-label": "History as a table",
+  };
   show(
     place,
     h(
       "div",
       { class: "head" },
       h("h3", {}, "History"),
-      h("fieldset", { class: "segments", "data-part": "past", "data-own": true }, h("legend", {}, "Time range of the history")),
+      h(
+        "fieldset",
+        { class: "segments", "data-part": "past", "data-own": true },
+        h("legend", {}, "Time range of the history"),
+      ),
     ),
     h("div", { "data-part": "past-notice", "data-own": true }),
     h(
@@ -44,13 +59,21 @@ const build = () => {
 };
 
 const showControls = () =>
-  showChoices(part(place, "past"), "past", Object.fromEntries(OFFERED.map((name) => [name, RANGES[name].label])), range());
+  showChoices(
+    part(place, "past"),
+    "past",
+    Object.fromEntries(OFFERED.map((name) => [name, RANGES[name].label])),
+    range(),
+  );
 
 const showPast = () => {
   clearProblem(part(place, "past-notice"));
   part(place, "past-body").hidden = false;
   const { rows, granularity, total } = shown;
-  show(part(place, "past-total"), `${count(total.admitted)} admitted (${count(total.charged)} charged), ${count(total.denied)} denied in ${RANGES[range()].words}, by the ${granularity}.`);
+  show(
+    part(place, "past-total"),
+    `${count(total.admitted)} admitted (${count(total.charged)} charged), ${count(total.denied)} denied in ${RANGES[range()].words}, by the ${granularity}.`,
+  );
   draw(part(place, "past-chart"), JSON.stringify([who, rows]), () => overTime(rows, granularity, { ticks: 5 }));
   const newest = [...rows].reverse().filter((row) => row.admitted || row.denied);
   show(
@@ -59,8 +82,27 @@ const showPast = () => {
       "table",
       {},
       h("caption", { class: "unseen" }, "History, newest first; periods without calls are left out"),
-      h("thead", {}, h("tr", {}, [`From (${zoneName()})`, "Admitted", "Charged", "Denied"].map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, newest.map((row) => h("tr", { "data-key": row.start }, h("th", { scope: "row" }, period(row.start, granularity)), [row.admitted, row.charged, row.denied].map((number) => h("td", {}, count(number)))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          [`From (${zoneName()})`, "Admitted", "Charged", "Denied"].map((name) => h("th", { scope: "col" }, name)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        newest.map((row) =>
+          h(
+            "tr",
+            { "data-key": row.start },
+            h("th", { scope: "row" }, period(row.start, granularity)),
+            [row.admitted, row.charged, row.denied].map((number) => h("td", {}, count(number))),
+          ),
+        ),
+      ),
     ),
   );
 };
@@ -77,7 +119,13 @@ const showFailure = (problem, seconds) => {
   const notice = part(place, "past-notice");
   if (problem.parameter !== "granularity") return showProblem(notice, problem, seconds, () => past.now());
   part(place, "past-body").hidden = true; // what is there is of another range
-  return show(notice, empty("It is not counted by the hour", "Hours are counted for those who have a limit by the hour; days and months of everybody."));
+  return show(
+    notice,
+    empty(
+      "It is not counted by the hour",
+      "Hours are counted for those who have a limit by the hour; days and months of everybody.",
+    ),
+  );
 };
 
 const past = new Refreshed({

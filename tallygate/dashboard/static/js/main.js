@@ -17,12 +17,17 @@ const showState = () => {
   const place = document.getElementById("state");
   const at = readAt === null ? "" : `, read at ${clock(readAt)} ${zoneName()}`;
   place.dataset.state = isPaused ? "paused" : isFailing ? "failing" : readAt === null ? "starting" : "live";
-  const word = { paused: "Paused", failing: "Some of it cannot be read", starting: "Reading…", live: "Live" }[place.dataset.state];
+  const word = { paused: "Paused", failing: "Some of it cannot be read", starting: "Reading…", live: "Live" }[
+    place.dataset.state
+  ];
   show(place, h("span", {}, word, h("span", { "aria-hidden": "true" }, at)));
 };
 
 const tellService = (about) => {
-  const place = [`stage ${about.stage}`, about.homes.length > 1 ? `${about.homes.length} homes` : `home ${about.homes[0]}`].join(", ");
+  const place = [
+    `stage ${about.stage}`,
+    about.homes.length > 1 ? `${about.homes.length} homes` : `home ${about.homes[0]}`,
+  ].join(", ");
   show(document.getElementById("service"), h("b", {}, about.service), ` ${place}`);
   show(document.getElementById("where"), `${about.service}, stage ${about.stage}`);
   document.title = `${about.service} ${about.stage} – Tallygate`;

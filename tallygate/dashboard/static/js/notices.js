@@ -11,7 +11,13 @@ export const showProblem = (place, problem, seconds, again) => {
     h(
       "div",
       { class: "notice", role: "alert" },
-      h("p", {}, h("b", {}, problem.title), sentence(problem.message), seconds === null ? null : ` Trying again in ${Math.round(seconds)} s.`),
+      h(
+        "p",
+        {},
+        h("b", {}, problem.title),
+        sentence(problem.message),
+        seconds === null ? null : ` Trying again in ${Math.round(seconds)} s.`,
+      ),
       problem.again ? h("button", { type: "button", class: "button", "data-again": true }, "Try now") : null,
     ),
   );
@@ -23,6 +29,10 @@ export const clearProblem = (place) => show(place);
 
 /** `lines` grey lines where there will be text; or as many `rows` of a table of callers. */
 export const skeleton = (lines, kind = "lines") =>
-  h("div", { class: `skeletons ${kind}`, "aria-hidden": "true" }, Array.from({ length: lines }, () => h("span", { class: "skeleton" })));
+  h(
+    "div",
+    { class: `skeletons ${kind}`, "aria-hidden": "true" },
+    Array.from({ length: lines }, () => h("span", { class: "skeleton" })),
+  );
 
 export const empty = (title, ...words) => h("div", { class: "empty" }, h("b", {}, title), ...words);

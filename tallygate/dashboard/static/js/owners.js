@@ -22,11 +22,21 @@ const showOwners = () => {
   clearProblem(notice);
   if (!found.owners.length) {
     const command = h("code", {}, "tallygate keys create --owner acme --plan starter");
-    show(body, typed ? empty(`No owner has “${typed}” in the name`) : empty("Nobody has a key yet", "This gives one out:", command));
+    show(
+      body,
+      typed
+        ? empty(`No owner has “${typed}” in the name`)
+        : empty("Nobody has a key yet", "This gives one out:", command),
+    );
     return;
   }
   const rows = found.owners.map((one) =>
-    h("tr", { "data-key": one.owner, "aria-current": placed("owner") === one.owner ? "true" : null }, h("th", { scope: "row" }, link(one.owner)), h("td", {}, counted(one.keys, "key"))),
+    h(
+      "tr",
+      { "data-key": one.owner, "aria-current": placed("owner") === one.owner ? "true" : null },
+      h("th", { scope: "row" }, link(one.owner)),
+      h("td", {}, counted(one.keys, "key")),
+    ),
   );
   show(
     body,
@@ -53,7 +63,12 @@ const key = (one) => {
   return h(
     "tr",
     { "data-key": one.id },
-    h("th", { scope: "row" }, h("a", { href: address({ of }), "data-of": of }, h("code", {}, one.id)), one.note ? h("p", { class: "quiet" }, one.note) : null),
+    h(
+      "th",
+      { scope: "row" },
+      h("a", { href: address({ of }), "data-of": of }, h("code", {}, one.id)),
+      one.note ? h("p", { class: "quiet" }, one.note) : null,
+    ),
     h("td", { class: "text" }, one.plan),
     h("td", { class: "text" }, one.status),
     [one.admitted, one.charged, one.denied].map((number) => h("td", {}, count(number))),
@@ -61,7 +76,14 @@ const key = (one) => {
 };
 
 const total = (name, counts) =>
-  h("tr", { "data-key": `total ${name}` }, h("th", { scope: "row" }, name), h("td"), h("td"), [counts.admitted, counts.charged, counts.denied].map((number) => h("td", {}, h("b", {}, count(number)))));
+  h(
+    "tr",
+    { "data-key": `total ${name}` },
+    h("th", { scope: "row" }, name),
+    h("td"),
+    h("td"),
+    [counts.admitted, counts.charged, counts.denied].map((number) => h("td", {}, h("b", {}, count(number)))),
+  );
 
 const showOwner = (one) => {
   const columns = ["Key", "Plan", "State", "Admitted", "Charged", "Denied"];
@@ -76,8 +98,22 @@ const showOwner = (one) => {
         "table",
         {},
         h("caption", { class: "unseen" }, `Keys of ${one.owner}, and what they used in ${one.month}`),
-        h("thead", {}, h("tr", {}, columns.map((name, at) => h("th", { scope: "col", class: at === 1 || at === 2 ? "text" : null }, name)))),
-        h("tbody", {}, one.keys.map(key), one.keys.length > 1 ? total("All of them", one.total) : null, one.own ? total("Shared quota", one.own) : null),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            columns.map((name, at) => h("th", { scope: "col", class: at === 1 || at === 2 ? "text" : null }, name)),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          one.keys.map(key),
+          one.keys.length > 1 ? total("All of them", one.total) : null,
+          one.own ? total("Shared quota", one.own) : null,
+        ),
       ),
     ),
     one.own ? h("p", {}, h("a", { href: address({ of }), "data-of": of }, "The quota that these keys share")) : null,

@@ -37,7 +37,17 @@ document.addEventListener("visibilitychange", () => {
  * in how many seconds it is tried again (null: not before something changes). */
 export class Refreshed {
   constructor({ read, show, fail, seconds = SECONDS }) {
-    Object.assign(this, { read, show, fail, seconds, failures: 0, readAt: null, timer: null, under: null, isIdle: true });
+    Object.assign(this, {
+      read,
+      show,
+      fail,
+      seconds,
+      failures: 0,
+      readAt: null,
+      timer: null,
+      under: null,
+      isIdle: true,
+    });
     all.add(this);
   }
 

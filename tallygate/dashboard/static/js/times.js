@@ -3,16 +3,24 @@
 
 import { remembered } from "./settings.js";
 
-export const isLocal = () => remembered("zone", "utc") === "local";
+const isLocal = () => remembered("zone", "utc") === "local";
 
 /** `UTC`, or what the browser calls its zone. */
 export const zoneName = () => (isLocal() ? Intl.DateTimeFormat().resolvedOptions().timeZone : "UTC");
 
-const format = (options) => new Intl.DateTimeFormat("en-GB", { hourCycle: "h23", ...options, timeZone: isLocal() ? undefined : "UTC" });
+const format = (options) =>
+  new Intl.DateTimeFormat("en-GB", { hourCycle: "h23", ...options, timeZone: isLocal() ? undefined : "UTC" });
 
 /** 21 Nov 2026, 15:03:05 */
 export const moment = (time) =>
-  format({ day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(time));
+  format({
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  }).format(new Date(time));
 
 /** 15:03:05 */
 export const clock = (time) => format({ hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(time));

@@ -32,7 +32,12 @@ const row = (one, most) => {
   return h(
     "tr",
     { "data-key": one.value, "aria-current": placed("of") === of ? "true" : null },
-    h("th", { scope: "row" }, h("a", { href: address({ of }), "data-of": of }, one.value), one.limits.length ? h("div", { class: "limits" }, one.limits.map(quota)) : null),
+    h(
+      "th",
+      { scope: "row" },
+      h("a", { href: address({ of }), "data-of": of }, one.value),
+      one.limits.length ? h("div", { class: "limits" }, one.limits.map(quota)) : null,
+    ),
     h("td", { class: "volume" }, volume(one, most)),
     h("td", {}, count(one.admitted)),
     h("td", {}, one.denied ? `${count(one.denied)} (${percent(one.denied, one.admitted + one.denied)})` : "0"),
@@ -42,21 +47,40 @@ const row = (one, most) => {
 const showRows = () => {
   clearProblem(notice);
   const name = KINDS[shown.kind].toLowerCase();
-  show(part(panel, "span"), `${KINDS[shown.kind]} by calls admitted and denied in ${shown.period} (UTC).${shown.complete ? "" : " Some larger on that day than here may be missing."}`);
+  show(
+    part(panel, "span"),
+    `${KINDS[shown.kind]} by calls admitted and denied in ${shown.period} (UTC).${shown.complete ? "" : " Some larger on that day than here may be missing."}`,
+  );
   if (!shown.top.length) {
-    show(body, empty(`No ${name} among the largest in ${shown.period}`, "They are ranked from the eighth call in a month on."));
+    show(
+      body,
+      empty(`No ${name} among the largest in ${shown.period}`, "They are ranked from the eighth call in a month on."),
+    );
     return;
   }
   const most = Math.max(...shown.top.map((one) => one.admitted + one.denied));
-  const head = [h("th", { scope: "col" }, ONE[shown.kind]), h("td", { class: "volume", "aria-hidden": "true" }), h("th", { scope: "col" }, "Admitted"), h("th", { scope: "col" }, "Denied")];
+  const head = [
+    h("th", { scope: "col" }, ONE[shown.kind]),
+    h("td", { class: "volume", "aria-hidden": "true" }),
+    h("th", { scope: "col" }, "Admitted"),
+    h("th", { scope: "col" }, "Denied"),
+  ];
   show(
     body,
     h(
       "table",
       { class: "callers" },
-      h("caption", { class: "unseen" }, `The largest ${name} in ${shown.period}, with how much of their limits is used now`),
+      h(
+        "caption",
+        { class: "unseen" },
+        `The largest ${name} in ${shown.period}, with how much of their limits is used now`,
+      ),
       h("thead", {}, h("tr", {}, head)),
-      h("tbody", {}, shown.top.map((one) => row(one, most))),
+      h(
+        "tbody",
+        {},
+        shown.top.map((one) => row(one, most)),
+      ),
     ),
   );
 };
@@ -68,7 +92,10 @@ const largest = new Refreshed({
     showRows();
   },
   fail: (problem, seconds) => {
-    if (!shown) show(body, h("p", { class: "quiet" }, "Not read yet."));
+    if (!shown) {
+      show(part(panel, "span"), "Not read yet.");
+      show(body);
+    }
     showProblem(notice, problem, seconds, () => largest.now());
   },
 });
@@ -76,7 +103,10 @@ const largest = new Refreshed({
 const showControls = () => {
   showChoices(part(panel, "kinds"), "kind", KINDS, kind());
   const select = part(panel, "period");
-  show(select, Object.entries(PERIODS).map(([value, label]) => h("option", { value }, label)));
+  show(
+    select,
+    Object.entries(PERIODS).map(([value, label]) => h("option", { value }, label)),
+  );
   select.value = chosen();
 };
 
