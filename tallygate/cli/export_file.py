@@ -1,6 +1,7 @@
 """Where an export goes: standard output, or a file that is there whole or not at all."""
 
 import os
+import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any, BinaryIO, Final
 
 import click
 
+from tallygate.cli.failures import Failure
 from tallygate.cli.output import NewFile
 
 STANDARD_OUTPUT: Final = Path("-")
@@ -21,26 +23,35 @@ class Destination(NewFile):
     name = "file"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        return STANDARD_OUTPUT if os.fspath(value) == "-" else NewFile.convert(self, value, param, ctx)
+        path = Path(os.fsdecode(value))
+        # What is no file is written where it is: its directory (/dev) need not be ours.
+        return path if path == STANDARD_OUTPUT or _is_special(path) else NewFile.convert(self, value, param, ctx)
 
 
 @contextmanager
 def destination(path: Path) -> Iterator[BinaryIO]:
     """A stream whose content is in `path` once the block has ended, and not before: whatever ends it early (an error,
-    Ctrl-C, a signal) leaves what was there. What is no file (a pipe, /dev/null) is written as it comes."""
+    Ctrl-C, a signal) leaves what was there. A file that is replaced keeps who may read it. What is no file (a pipe,
+    /dev/null) is written as it comes."""
     if path == STANDARD_OUTPUT:
+        if sys.stdout is None:
+            raise Failure("standard output is closed: give --output FILE")
         stream = sys.stdout.buffer
         yield stream
         stream.flush()
         return
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+    if _is_special(path):
         with path.open("wb") as special:
             yield special
         return
     target = path.resolve()  # of a link, what it leads to is replaced
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
     try:
-        with part.open("xb") as file:
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:
+                os.fchmod(descriptor, mode)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -48,3 +59,12 @@ def destination(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is there and neither a file nor a directory. OSError for a link that leads to itself."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)

@@ -113,11 +113,10 @@ def export(
             out.write(row)
             rows += 1
         out.close()
+    told = console(stderr=True)
     if as_json:
         print_json(_document(target, wanted, format, path, rows, now_ms))
-        return
-    told = console(stderr=True)
-    if path != STANDARD_OUTPUT:
+    elif path != STANDARD_OUTPUT:
         told.print(f"{path} has {rows:,} rows, as of {format_timestamp(now_ms)}.", soft_wrap=True)
     for note in notes:
         told.print(note, soft_wrap=True)
@@ -125,7 +124,7 @@ def export(
 
 def is_terminal() -> bool:
     """Whether a person looks at standard output."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _kinds(chosen: tuple[str, ...], owner: str | None) -> frozenset[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ from test_operators import CONFIG, Operator
 from tallygate.aws.export_reader import ExportReader
 from tallygate.aws.key_admin import key_admin
 from tallygate.aws.tally_table import TallyTable
+from tallygate.cli.export_file import STANDARD_OUTPUT, destination
 from tallygate.cli.export_formats import COLUMNS, FORMATS, ROW_GROUP, Format, writer
+from tallygate.cli.failures import Failure
 from tallygate.core.export import ExportRow
 from tallygate.core.keys import mint, secret_hash
 from tallygate.core.tally import Delta, ItemKey, Update
@@ -256,6 +259,56 @@ def test_a_link_is_followed_and_a_pipe_is_written_as_it_comes(operator: Operator
     assert pipe.is_fifo()
 
 
+def test_a_file_that_is_replaced_keeps_who_may_read_it(operator: Operator, tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    export = ("usage", "export", *NOVEMBER, "--format", "csv", "-o", str(path))
+    for mode in (0o600, 0o664):
+        path.touch()
+        path.chmod(mode)
+        operator.json(*export)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+    path.unlink()
+    before = os.umask(0o027)
+    try:
+        operator.json(*export)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_the_name_of_a_file_may_be_as_long_as_names_are(operator: Operator, tmp_path: Path) -> None:
+    path = tmp_path / ("u" * 251 + ".csv")
+    operator.json("usage", "export", *NOVEMBER, "--format", "csv", "-o", str(path))
+    assert path.read_text().startswith("kind,value,")
+
+
+def test_a_link_that_leads_to_itself_is_said_in_a_line(operator: Operator, tmp_path: Path) -> None:
+    link = tmp_path / "usage.csv"
+    link.symlink_to(link)
+    ended = operator.run("usage", "export", *NOVEMBER, "--format", "csv", "-o", str(link))
+    assert ended.exit_code == 1
+    assert re.fullmatch(r"Error: \[Errno \d+\] .*usage\.csv'\n", ended.stderr)
+    assert link.is_symlink()
+
+
+def test_what_is_no_file_may_be_in_a_directory_of_others(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name not in ("dev", "") and may(path, mode))
+    operator.json("usage", "export", *NOVEMBER, "--format", "csv", "-o", os.devnull)
+    refused = operator.run("usage", "export", *NOVEMBER, "--format", "csv", "-o", "/dev/usage.csv")
+    assert refused.exit_code == 2
+
+
+def test_without_standard_output_it_is_said_where_to_write_instead(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallygate.cli.export_file.sys.stdout", None)
+    with pytest.raises(Failure, match="standard output is closed: give --output FILE"), destination(STANDARD_OUTPUT):
+        pass
+
+
 def test_a_month_that_is_not_over_is_said_so(
     operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,8 +331,9 @@ def test_what_is_no_longer_kept_is_no_empty_file(operator: Operator, tmp_path: P
     refused = operator.run(*old, "--to", "2026-02-01")
     assert (refused.exit_code, path.exists()) == (1, False)
     assert refused.stderr.startswith("Error: --to: by the month, counts are kept from 2026-11-01T00:00:00.000Z on")
-    told = operator.run(*old, "--to", "2026-12-20").stderr
-    assert "Of kind ip, counts by the month are kept from 2026-11-01T00:00:00.000Z on: those before may be" in told
+    for as_json in ((), ("--json",)):
+        told = operator.run(*old, "--to", "2026-12-20", *as_json).stderr
+        assert "Of kind ip, counts by the month are kept from 2026-11-01T00:00:00.000Z on: those before may be" in told
 
 
 @pytest.mark.parametrize(
