@@ -178,14 +178,14 @@ BREAKS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_consumer_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if name == "no payload is known":
-        monkeypatch.setattr(SeenPayloads, "remember", lambda self, writer, batch: None)
+        monkeypatch.setattr(SeenPayloads, "remember", lambda *arguments: None)
     BREAKS[name](monkeypatch)
     assert run_seeds(range(6)).drift > 0
 
 
 def test_a_failing_schedule_shrinks_to_what_makes_it_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SeenPayloads, "duplicates", lambda self, writer, batch: set())
-    monkeypatch.setattr(SeenPayloads, "remember", lambda self, writer, batch: None)
+    monkeypatch.setattr(SeenPayloads, "remember", lambda *arguments: None)
     smallest = shrink(draw(1), lambda smaller: bool(outcome(smaller)[1]))
     assert len(smallest.moves) == 2
     first, second = smallest.moves
