@@ -174,8 +174,13 @@ def test_each_level_of_a_key_is_told_once_to_everybody(
     spend_until(world, caller, lambda: inbox.levels() == [80, 100], "100 %")
     assert inbox.texts == [event["detail"]["text"] for event in inbox.events]
 
-    # A reset lets the key use its quota again. The levels of this day are told.
     monkeypatch.setenv("TALLYGATE_WORLD", str(world._directory))
+    listed = CliRunner().invoke(main, ["notices", "list", "key", secret, "--json"])
+    assert [{**each, "told": None} for each in json.loads(listed.stdout)] == [
+        {"told": None, **event["detail"]} for event in inbox.events
+    ]
+
+    # A reset lets the key use its quota again. The levels of this day are told.
     reset = CliRunner().invoke(main, ["quota", "reset", "key", secret])
     assert reset.exit_code == 0, reset.output
     wait_until(lambda: ask_all(world, [Asked(VIRGINIA, caller)]) == [200], "admitted after the reset")
@@ -244,3 +249,19 @@ def test_webhooks_are_signed_with_the_secret_of_the_stage(
         assert headers["webhook-signature"] == signed
         assert abs(time.time() - int(headers["webhook-timestamp"])) < 300
         assert headers["webhook-id"] == json.loads(body)["data"]["id"]
+
+
+def test_a_test_notice_goes_the_way_of_all(
+    world: World, receiver: Receiver, queues: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TALLYGATE_WORLD", str(world._directory))
+    sent = json.loads(CliRunner().invoke(main, ["notices", "test", "--json"]).stdout)
+    assert sent["targets"] == ["the topic", "the webhook"]
+    inbox = Inbox(world, queues, "0" * 16)
+    wait_until(lambda: inbox.levels() == [80] and bool(inbox.texts), "on the bus and in the topic")
+    assert inbox.events[0]["detail"] == sent["notice"]
+    assert inbox.texts == [sent["notice"]["text"]]
+    wait_until(lambda: any(headers["webhook-id"] == sent["notice"]["id"] for headers, _ in receiver.taken), "a webhook")
+    assert sent["notice"]["test"] is True
+    listed = CliRunner().invoke(main, ["notices", "list", "key", "0" * 16])
+    assert listed.stdout == "Nothing was told.\n", "it says nothing about anybody"
