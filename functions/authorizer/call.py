@@ -29,7 +29,8 @@ def call_of(event: Mapping[str, Any], now_ms: int) -> Call:
     context = event.get("requestContext") or {}
     http = context.get("http") or {}
     stage = context.get("stage") or "$default"
-    path = str(http.get("path") or event.get("rawPath") or "/")
+    # What the functions behind it route by: were the two decoded differently, a call could be weighed as another.
+    path = str(event.get("rawPath") or http.get("path") or "/")
     return Call(
         id=str(context.get("requestId") or UNKNOWN_ID),
         at_ms=int(context.get("timeEpoch") or now_ms),

@@ -184,7 +184,16 @@ def test_head_is_answered_as_get_so_that_its_length_is_told(
     assert len(lines(capsys)) == counted
 
 
-@pytest.mark.parametrize(("path", "method"), [("/", "GET"), ("/v1/whoami", "POST"), ("/v1/whoami/x", "GET")])
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/", "GET"),
+        ("/v1/whoami", "POST"),
+        ("/v1/whoami/x", "GET"),
+        ("/v1/whoami\n", "GET"),
+        ("/v1/counters/increments\n", "POST"),
+    ],
+)
 def test_what_is_not_there_is_counted_as_such(path: str, method: str, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(ADMITTED, path, method)
     assert answer["statusCode"] == 404

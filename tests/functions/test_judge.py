@@ -212,6 +212,13 @@ def test_an_event_with_next_to_nothing_in_it_is_still_a_call() -> None:
     assert (call.at_ms, verdict.ip, verdict.decision.allowed) == (NOW, "unknown", True)
 
 
+def test_a_call_is_weighed_by_the_path_that_functions_route_by() -> None:
+    gate = FakeGate(keys={PK: GOOD}, routes=Routes({"/v1/search": 10}))
+    event = authorizer_event(keyed(), path="/v1/search")
+    event["requestContext"]["http"]["path"] = "/v1/%73earch"
+    assert judge_of(gate).judge(call_of(event, NOW)).verdict.units == 10
+
+
 def test_a_call_weighs_what_its_route_does_and_a_change_holds_within_thirty_seconds() -> None:
     gate = FakeGate(keys={PK: GOOD}, rows={PK: (published(990),)}, routes=Routes({"/v1/who*": 10}))
     caller = Caller(gate)
