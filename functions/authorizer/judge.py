@@ -133,7 +133,11 @@ class Judge:
         anybody to: the call is answered or not as for a store that cannot be read."""
         charge = tuple(snapshots)
         # The counters of a line of rotations are those of its first key, in whose place all are counted.
-        epochs = snapshots["key"].epochs if "key" in snapshots and is_of_counters(call.path) else NO_EPOCHS
+        counting = snapshots.get("key") if is_of_counters(call.path) else None
+        if counting is not None and counting.partition is None:
+            # Without them, what is added would go to an epoch that may long be over.
+            return Judgement(self._verdict(call, identity, key, UNAVAILABLE, charge=charge, owner=owner), reading)
+        epochs = counting.epochs if counting is not None else NO_EPOCHS
         if plan is None:
             decision = self._unavailable(keyed=key is not None)
             missing = plan_name if self._view.has_plans else None

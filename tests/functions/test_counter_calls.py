@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from answers import ADMITTED, EVENTS, call, lines
-from gateway import FakeGate
+from gateway import NOW, FakeGate
 from judging import GOOD, KEY, OTHER, PK, Caller, keyed
 
 from functions.api import counter_routes
@@ -66,6 +66,18 @@ def test_a_line_of_rotations_has_the_epochs_of_its_first_key() -> None:
     rotated = replace(GOOD, hash=keys.secret_hash(OTHER), counted_as=KEY)
     gate = FakeGate(keys={PK: GOOD, other: rotated}, epochs={PK: {"orders": 3}, other: {"orders": 9}})
     assert Caller(gate)(keyed(OTHER), path="/v1/counters").epochs == {"orders": 3}
+
+
+def test_while_the_epochs_of_a_line_cannot_be_read_nothing_is_added_to_an_old_one() -> None:
+    other = f"key#{keys.key_id(OTHER)}"
+    gate = FakeGate(keys={PK: replace(GOOD, counted_as="0" * 16), other: GOOD}, unreadable={f"key#{'0' * 16}"})
+    caller = Caller(gate)
+    assert caller(keyed(), path="/v1/counters/orders/increment").decision.refusal == "unavailable"
+    assert caller(keyed(), path="/v1/whoami").decision.allowed
+    gate.unreadable = set()
+    assert caller(keyed(), path="/v1/counters/orders/increment", at_ms=NOW + 60_000).decision.allowed
+    gate.is_down = True  # they were read before
+    assert caller(keyed(), path="/v1/counters/orders/increment", at_ms=NOW + 120_000).decision.allowed
 
 
 def test_an_increment_is_accepted_and_printed_with_its_epoch(capsys: pytest.CaptureFixture[str]) -> None:
