@@ -82,7 +82,7 @@ def test_the_topic_is_encrypted_with_a_key_that_eventbridge_may_use(two_homes: S
     deny, allow = two_homes.one(NOTICES, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
     assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     assert (allow["Action"], allow["Principal"]) == ("sns:Publish", {"Service": "events.amazonaws.com"})
-    assert "ArnEquals" in allow["Condition"]
+    assert "Condition" not in allow, "EventBridge brings nothing to a topic that a condition could be checked by"
     assert {each["Endpoint"] for each in two_homes.all(NOTICES, "AWS::SNS::Subscription")} == {
         "ops@example.com", "desk@example.com",
     }  # fmt: skip
