@@ -8,7 +8,6 @@ a Query each.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -32,7 +31,7 @@ PAGE_ITEMS: Final = 2_000
 """Items of a page at most, so that memory is bounded where they are small; 1 MB is DynamoDB's own limit."""
 PAUSES_SECONDS: Final = (1, 2, 4, 8, 15, 30, 30, 30, 30, 30)
 """After how long a page that was refused for now is asked for again, once botocore's own attempts (some 25 s) are used
-up; three minutes later it is a failure."""
+up; three minutes later it is a failure. No answer at all is one at once, unless there was one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,7 @@ class ExportReader:
         self._gate = gate
         self._gate_table = gate_table
         self._pause = pause
+        self._is_answered = False
 
     def expected(self) -> int:
         """About how many items there are in all homes, as of some hours ago; 0 when these credentials may not ask."""
@@ -155,10 +155,17 @@ class ExportReader:
 
     def _asked(self, ask: Callable[..., Any], request: Mapping[str, Any], step: Callable[[Step], None]) -> Any:
         for seconds in PAUSES_SECONDS:
-            with suppress(StoreError), store_errors():
-                return ask(**request)
-            step(Step(0, waiting=True))
-            self._pause(seconds)
+            try:
+                with store_errors():
+                    page = ask(**request)
+            except StoreError as error:
+                if not self._is_answered and not isinstance(error.__cause__, ClientError):
+                    raise  # nobody is there, which no waiting mends
+                step(Step(0, waiting=True))
+                self._pause(seconds)
+            else:
+                self._is_answered = True
+                return page
         return ask(**request)
 
     def _partitions_of(self, owner: str, kinds: frozenset[str]) -> list[str]:

@@ -62,7 +62,8 @@ def in_words(error: Exception) -> str | None:
         case aws.ConnectionError() | aws.HTTPClientError():
             return f"{_line(error)} — {_unreached()}"
         case StoreError():
-            return f"{_line(error)} — {_LATER}"
+            unreached = isinstance(error.__cause__, aws.ConnectionError | aws.HTTPClientError)
+            return f"{_line(error)} — {_unreached() if unreached else _LATER}"
         case aws.BotoCoreError() | OSError():
             return _line(error)
     return None

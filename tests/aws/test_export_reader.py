@@ -14,7 +14,7 @@ from tallygate.aws.tally_table import TallyTable
 from tallygate.core import names
 from tallygate.core.export import EXPORT_KINDS, ExportRow, span_of
 from tallygate.core.periods import DAY_MS
-from tallygate.core.tally import Delta, ItemKey, Update
+from tallygate.core.tally import Delta, ItemKey, StoreError, Update
 from tallygate.core.times import time_ms
 from tests.stage_tables import NAMES, Clients
 
@@ -171,6 +171,14 @@ def test_what_is_refused_for_minutes_is_a_failure() -> None:
     with pytest.raises(ClientError, match="ThrottlingException"):
         next(reading(table, pauses, []))
     assert sum(pauses) == 180
+
+
+def test_where_nobody_ever_answered_nothing_is_waited_for() -> None:
+    table, pauses = Table(pages=1, rows=1), list[float]()
+    table.fails = [EndpointConnectionError(endpoint_url="http://127.0.0.1")] * (len(PAUSES_SECONDS) + 1)
+    with pytest.raises(StoreError, match="Could not connect"):
+        next(reading(table, pauses, []))
+    assert pauses == []
 
 
 def test_what_is_refused_for_good_is_not_asked_for_again() -> None:

@@ -17,6 +17,8 @@ from test_operators import CONFIG
 from tallygate.cli import main
 from tallygate.cli.exit_codes import DONE, ENDED, EXIT_CODES, FAILED, INTERRUPTED, NOT_UNDERSTOOD
 from tallygate.core.tally import StoreError
+from tallygate.operations.errors import UnreachableError
+from tallygate.operations.sources import reading
 
 TALLYGATE = Path(sys.executable).with_name("tallygate")
 
@@ -168,6 +170,22 @@ def test_what_aws_or_the_machine_refuses_is_one_line_that_says_what_to_do(
     error: Exception, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert told(raising(error, monkeypatch)) == line
+
+
+def test_a_region_that_does_not_answer_is_told_from_one_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(error: Exception) -> None:
+        with reading("the tally", "us-east-1"):
+            raise error
+
+    for error, hint in (
+        (aws.ConnectTimeoutError(endpoint_url="https://dynamodb"), "is there a network, and are the regions of the"),
+        (refusal("ThrottlingException"), "too much is asked of it at the moment"),
+    ):
+        with pytest.raises(UnreachableError) as unread:
+            read(error)
+        line = told(raising(unread.value, monkeypatch))
+        assert line.startswith("the tally in us-east-1 cannot be read: ")
+        assert hint in line
 
 
 def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> Result:
