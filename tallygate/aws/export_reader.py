@@ -43,6 +43,10 @@ class Wanted:
     owner: str | None = None
 
 
+class NoKeysError(Exception):
+    """The owner has no keys, and never had: keys are revoked, but not forgotten."""
+
+
 class Step(NamedTuple):
     """How far reading has come: items looked at since the last step, and whether DynamoDB makes us wait."""
 
@@ -81,7 +85,7 @@ class ExportReader:
 
     def rows(self, wanted: Wanted, step: Callable[[Step], None]) -> Iterator[ExportRow]:
         """Rows home by home, in no order within one but that the totals of regions are last. No more than a page of
-        items is held, however many there are."""
+        items is held, however many there are. NoKeysError where those of an owner are wanted who has none."""
         partitions = None if wanted.owner is None else self._partitions_of(wanted.owner, wanted.kinds)
         for home, client in self._homes.items():
             made = HomeRows(home, wanted.span)
@@ -170,10 +174,14 @@ class ExportReader:
 
     def _partitions_of(self, owner: str, kinds: frozenset[str]) -> list[str]:
         """Where an owner's use is counted. Of a line of rotations, all is under the first key."""
+        counted = {
+            pk_of("key", found.counted_under) for found in KeyStore(self._gate, self._gate_table).profiles(owner)
+        }
+        if not counted:
+            raise NoKeysError(owner)
         partitions = [pk_of("owner", owner)] if "owner" in kinds else []
         if "key" in kinds:
-            profiles = KeyStore(self._gate, self._gate_table).profiles(owner)
-            partitions += sorted({pk_of("key", profile.counted_under) for profile in profiles})
+            partitions += sorted(counted)
         return partitions
 
     def _profiles(self, page: Iterable[Row]) -> Mapping[str, KeyProfile]:

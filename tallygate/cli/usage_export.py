@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tallygate.aws.export_reader import ExportReader, Step, Wanted
+from tallygate.aws.export_reader import ExportReader, NoKeysError, Step, Wanted
 from tallygate.cli import suggestions
 from tallygate.cli.export_file import STANDARD_OUTPUT, Destination, destination
 from tallygate.cli.export_formats import FORMATS, Format, writer
@@ -107,12 +107,15 @@ def export(
     names = target.names
     reader = ExportReader(target.homes, names.tally_table, target.administrative_client, names.gate_table)
     rows = 0
-    with ended_by_signals(), destination(path) as stream, _progress(reader, wanted) as step:
-        out = writer(format, stream, now_ms)
-        for row in reader.rows(wanted, step):
-            out.write(row)
-            rows += 1
-        out.close()
+    try:
+        with ended_by_signals(), destination(path) as stream, _progress(reader, wanted) as step:
+            out = writer(format, stream, now_ms)
+            for row in reader.rows(wanted, step):
+                out.write(row)
+                rows += 1
+            out.close()
+    except NoKeysError:
+        raise Failure(f"--owner: nobody called {owner} has a key; `tallygate keys list` names owners") from None
     told = console(stderr=True)
     if as_json:
         print_json(_document(target, wanted, format, path, rows, now_ms))

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from tallygate.aws.export_reader import PAUSES_SECONDS, ExportReader, Step, Wanted
+from tallygate.aws.export_reader import PAUSES_SECONDS, ExportReader, NoKeysError, Step, Wanted
 from tallygate.aws.key_admin import key_admin
 from tallygate.aws.tally_table import TallyTable
 from tallygate.core import names
@@ -83,7 +83,9 @@ def test_a_key_comes_with_its_owner_and_the_plan_that_holds_now(clients: Clients
     }
     of_owner = exported(clients, Wanted(MONTH, frozenset({"key", "owner"}), "acme"))
     assert {(row.kind, row.value) for row in of_owner} == {("key", first.id), ("owner", "acme")}
-    assert exported(clients, Wanted(MONTH, frozenset({"owner"}), "nobody")) == []
+    for kind in ("key", "owner"):
+        with pytest.raises(NoKeysError):
+            exported(clients, Wanted(MONTH, frozenset({kind}), "nobody"))
 
 
 def test_about_how_many_items_there_are_is_known(clients: Clients) -> None:

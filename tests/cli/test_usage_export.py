@@ -336,6 +336,15 @@ def test_what_is_no_longer_kept_is_no_empty_file(operator: Operator, tmp_path: P
         assert "Of kind ip, counts by the month are kept from 2026-11-01T00:00:00.000Z on: those before may be" in told
 
 
+def test_an_owner_whom_nobody_knows_is_no_empty_file(operator: Operator, tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    for kind in ("key", "owner"):
+        mistyped = ("--owner", "=HYPERLINK(1), lnc.", "--kind", kind, "--format", "csv", "-o", str(path))
+        ended = operator.run("usage", "export", *NOVEMBER, *mistyped)
+        assert (ended.exit_code, path.exists()) == (1, False)
+        assert ended.stderr.startswith("Error: --owner: nobody called =HYPERLINK(1), lnc. has a key; ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
