@@ -100,6 +100,10 @@ class TallyTable:
 
     def _adding(self, addition: Addition) -> "TransactWriteItemTypeDef":
         expression, attribute_names, values = _addition(addition)
+        if addition.flushed_ms is not None:
+            expression += " #flush = :flush"
+            attribute_names["#flush"] = names.LAST_FLUSH_MS
+            values[":flush"] = {"N": str(addition.flushed_ms)}
         return {
             "Update": {
                 "TableName": self._table,

@@ -174,7 +174,14 @@ class Counting:
         kept_until = flush.flushed_ms // 1000 + CLAIM_KEEP_SECONDS
         claim = Claim(claim_key(line), line.id, line.timestamp_ms, kept_until)
         additions = [
-            Addition(key, flush.writer, item.contributions[0].delta, item.expires_seconds, item.shared)
+            Addition(
+                key,
+                flush.writer,
+                item.contributions[0].delta,
+                item.expires_seconds,
+                item.shared,
+                flush.flushed_ms if item.shared else None,
+            )
             for key, item in fold.items.items()
         ]
         return None if self._tally.add_once(claim, additions) == "taken" else fold

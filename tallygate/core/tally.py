@@ -92,13 +92,16 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What a line with an idempotency key adds to one item, whatever that item's watermarks say."""
+    """What a line with an idempotency key adds to one item, whatever that item's watermarks say. `flushed_ms` is told
+    of named counters only, whose readers are told when the newest arrived: other items date their rate by it, which
+    this is no part of."""
 
     key: ItemKey
     writer: str
     delta: Delta
     expires_seconds: int | None
     shared: bool = False
+    flushed_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +179,9 @@ def applied_to(before: TallyItem, update: Update) -> TallyItem:
 
 
 def added_to(before: TallyItem, addition: Addition) -> TallyItem:
-    """`before` with the counts of an addition, and nothing else changed."""
-    return _sum(before, addition, before.watermarks, before.last_flush_ms)
+    """`before` with the counts of an addition, and nothing else changed but when it arrived, where it says so."""
+    flushed_ms = before.last_flush_ms if addition.flushed_ms is None else addition.flushed_ms
+    return _sum(before, addition, before.watermarks, flushed_ms)
 
 
 def _sum(

@@ -111,7 +111,7 @@ COUNTER = ItemKey("ctr#9f2c", "sold#00000000")
 ADDITIONS = [
     Addition(KEY, "0.1", Delta(2, 1, 0, {7: 1}, {7: 1}), 2_000_000_000),
     Addition(OTHER, "0.1", Delta(2), 2_000_000_000),
-    Addition(COUNTER, "0.1", Delta(5), None, shared=True),
+    Addition(COUNTER, "0.1", Delta(5), None, shared=True, flushed_ms=7_001),
 ]
 
 
@@ -128,7 +128,7 @@ def test_a_claimed_line_adds_to_all_its_items_beside_what_is_there(tally: TallyS
     assert tally.add_once(_claim("a"), ADDITIONS) == "added"
     assert tally.get(KEY) == TallyItem(4, 2, 0, {7: 2}, {"0.1": HUGE + 9}, 5_009, free_days={7: 1})
     assert tally.get(OTHER) == TallyItem(units=2)
-    assert tally.get(COUNTER) == TallyItem(units=5, shares={"0.1": 5})
+    assert tally.get(COUNTER) == TallyItem(units=5, last_flush_ms=7_001, shares={"0.1": 5})
 
 
 def test_the_same_line_again_adds_nothing(tally: TallyStore) -> None:

@@ -431,7 +431,9 @@ def test_counters_are_incremented_once_by_a_call_that_is_free_of_charge() -> Non
     stores = Stores()
     line = replace(ONCE[0], key="9f2c", units=0, ctr=(Increment("sold", 5, 0),))
     stores.consumer().consume("0.1", [_record(0, line, replace(line, id="again"))])
-    assert stores.tally.items[ItemKey("ctr#9f2c", "sold#00000000")].units == 5
+    sold = stores.tally.items[ItemKey("ctr#9f2c", "sold#00000000")]
+    assert sold.units == 5
+    assert sold.last_flush_ms == _record(0).arrived_ms, "its readers are told when it arrived"
 
 
 def test_a_reject_given_again_counts_once_whoever_it_is_said_to_be_from() -> None:
