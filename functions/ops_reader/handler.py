@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.ops_reader.problems import problem_of
-from functions.ops_reader.routes import app
+from functions.ops_reader.routes import app, routable
 from tallygate.aws.ops_answers import answer_problems
 from tallygate.aws.telemetry import function_log
 
@@ -14,7 +14,7 @@ logger = function_log()
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one call."""
-    return app.resolve(event, context)
+    return app.resolve(routable(event), context)
 
 
 answer_problems(app, logger, problem_of)

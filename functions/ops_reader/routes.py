@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 import boto3
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -23,6 +24,8 @@ PATIENCE: Final = Config(
     connect_timeout=1, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=20
 )
 """The gateway waits for 30 s: a home that does not answer is named before that."""
+
+_OWNERS: Final = "/ops/owners/"
 
 app = APIGatewayHttpResolver()
 
@@ -54,9 +57,16 @@ def _query() -> dict[str, str]:
     return dict(app.current_event.query_string_parameters or {})
 
 
+def routable(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The event with the name of an owner escaped in its path: it may have characters that the resolver takes in no
+    path (`?`, `"`, `/`)."""
+    name = event["rawPath"].removeprefix(_OWNERS)
+    return dict(event) if name == event["rawPath"] else {**event, "rawPath": _OWNERS + quote(name, safe="")}
+
+
 def _owner(owner: str) -> Mapping[str, Any]:
     # An HTTP API decodes every escape of a path but that of the percent sign.
-    return operations().owner(owner.replace("%25", "%"), _query(), _now_ms())
+    return operations().owner(unquote(owner).replace("%25", "%"), _query(), _now_ms())
 
 
 def _now_ms() -> int:

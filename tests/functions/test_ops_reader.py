@@ -59,7 +59,15 @@ def test_a_question_is_asked_with_its_parameters(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("path", "owner"),
-    [("acme", "acme"), ("100%25 Bücher & Söhne", "100% Bücher & Söhne"), ("a+b", "a+b"), ("%2525", "%25")],
+    [
+        ("acme", "acme"),
+        ("100%25 Bücher & Söhne", "100% Bücher & Söhne"),
+        ("a+b", "a+b"),
+        ("%2525", "%25"),
+        ('Who? "☃" #1', 'Who? "☃" #1'),
+        ("a/b//c", "a/b//c"),
+        ("..", ".."),
+    ],
 )
 def test_an_owner_is_named_by_the_path_as_the_gateway_decodes_it(
     monkeypatch: pytest.MonkeyPatch, path: str, owner: str
