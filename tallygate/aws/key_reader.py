@@ -9,6 +9,8 @@ from tallygate.aws.gate_rows import overrides_of
 from tallygate.aws.rows import Attributes, Row, number
 from tallygate.core import names
 from tallygate.core.credentials import ACTIVE
+from tallygate.core.identifiers import is_key_id
+from tallygate.core.key_fields import owner_of
 from tallygate.core.key_profile import REVOKED, KeyProfile
 from tallygate.core.names import pk_of
 
@@ -125,14 +127,16 @@ def cursor_at(row: Row) -> str:
 
 
 def start_of(cursor: str | None, owner: str | None) -> Attributes | None:
-    """Where a page goes on. A cursor is its caller's to change: it must name a profile, and one of that owner."""
+    """Where a page goes on. A cursor is its caller's to change: it must name a profile, and one of that owner; else the
+    store would refuse it, as if it were out of order."""
     if cursor is None:
         return None
     try:
         pk, sk, of = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not (str(pk).startswith(pk_of("key", "")) and sk == names.PROFILE_SK and isinstance(of, str) and of):
+        kind, _, id = str(pk).partition("#")
+        if not (kind == "key" and is_key_id(id) and sk == names.PROFILE_SK and owner_of(of) == of):
             raise ValueError
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise InvalidCursorError("the cursor is none that a page ended with") from None
     if owner is not None and of != owner:
         raise InvalidCursorError("the cursor is of another owner's keys")

@@ -35,10 +35,14 @@ def normal_value(kind: Kind, value: str, ipv6_prefix: int) -> str:
     return key_id_of(value)
 
 
+def is_key_id(text: str) -> bool:
+    return _KEY_ID.fullmatch(text) is not None
+
+
 def key_id_of(value: str) -> str:
     """The id of a key, given as its id or its secret. InvalidIdentifierError."""
     value = value.strip()
-    if value == INVALID_KEY or _KEY_ID.fullmatch(value):
+    if value == INVALID_KEY or is_key_id(value):
         return value
     if keys.stage_of(value) is not None:
         return keys.key_id(value)

@@ -1,5 +1,6 @@
 """Keys in the gate: written once, changed as one, listed page by page, and without the secret."""
 
+import base64
 import json
 import random
 from dataclasses import replace
@@ -281,7 +282,29 @@ def test_pages_together_are_all_keys_and_nothing_else(admin: KeyAdmin, store: Ke
     assert sorted(id for page in pages for id in page) == sorted(of_owner)
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "e30", "WyJwbGFucyIsInBybyIsImEiXQ", "\u00e9", "W10"])
+def _cursor(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "e30",
+        "WyJwbGFucyIsInBybyIsImEiXQ",
+        "\u00e9",
+        "W10",
+        _cursor("[" * 5_000),
+        _cursor('["0123456789abcdef","profile","acme"]'),
+        _cursor('["key#","profile","acme"]'),
+        _cursor(f'["key#{"a" * 3_000}","profile","acme"]'),
+        _cursor(f'["key#0123456789abcdef","profile","{"a" * 3_000}"]'),
+        _cursor(r'["key#0123456789abcdef","profile","\ud800"]'),
+        _cursor('["key#0123456789abcdef","profile",["acme"]]'),
+        _cursor('["key#0123456789abcdef","month#2026-11","acme"]'),
+    ],
+)
 def test_a_cursor_that_is_none_is_refused(store: KeyStore, cursor: str) -> None:
     with pytest.raises(InvalidCursorError):
         store.page(1, cursor)
