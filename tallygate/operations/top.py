@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from tallygate.aws.usage_reader import Top, Usage, UsageReader
 from tallygate.core import usage as known
+from tallygate.core.history import InvalidParameterError
 from tallygate.core.limit_use import LimitUse, counted_limits, counted_periods, limit_uses
 from tallygate.core.lines import format_timestamp
 from tallygate.core.names import KINDS, Kind, pk_of
@@ -31,6 +32,7 @@ class TopCallers:
 
     def __init__(self, sources: Sources, service: Service, callers: Callers) -> None:
         self._callers = callers
+        self._retention = service.retention
         self._reader = UsageReader(sources.homes, service.names.tally_table, sources.in_homes)
 
     def answer(self, query: Query, now_ms: int) -> "TopDocument":
@@ -39,6 +41,9 @@ class TopCallers:
         kind, limit = word(query, "kind", KINDS), whole_number(query, "limit", DEFAULT_ROWS, MAX_ROWS)
         at_ms, is_day = period_ms(query, now_ms)
         day, today = day_of(at_ms), day_of(now_ms)
+        kept = day_of(self._retention.kept_from_ms(kind, "month", now_ms)).month
+        if day.month < kept:  # some items of it may be there for days yet: the largest of them are nobody's
+            raise InvalidParameterError("period", f"{kept} or later; what was counted of each {kind} is kept from then")
         if is_day:
             found = self._reader.top_of_day(kind, day.month, day.number, limit, MAX_READ)
         else:

@@ -87,10 +87,25 @@ def test_limits_are_those_that_hold_now_with_what_is_used_of_them(counted: Count
 
 def test_what_is_over_has_no_limits_and_strangers_share_none(counted: Counted) -> None:
     counted.apply()
-    counted.count(VIRGINIA, call(NOW - 20 * DAY_MS, ref="shop.example", units=40), call(ref="localhost", units=50))
+    key = "9f2c9f2c9f2c9f2c"
+    counted.count(VIRGINIA, call(NOW - 20 * DAY_MS, key=key, units=40), call(ref="localhost", units=50))
     assert [(row["value"], len(row["limits"])) for row in top(counted, kind="ref")["top"]] == [("localhost", 0)]
-    (row,) = top(counted, kind="ref", period="2026-10")["top"]
-    assert (row["value"], row["limits"]) == ("shop.example", [])
+    (row,) = top(counted, kind="key", period="2026-10")["top"]
+    assert (row["value"], row["limits"]) == (key, [])
+
+
+def test_a_month_that_is_not_kept_has_no_largest(counted: Counted) -> None:
+    """Items are deleted within days of their expiry: some may be there yet."""
+    counted.count(VIRGINIA, call(NOW - 20 * DAY_MS, units=40))
+    for kind, period, kept in (
+        ("ip", "2026-10", "2026-11"),
+        ("ref", "2026-10-31", "2026-11"),
+        ("key", "2025-09", "2025-10"),
+    ):
+        with pytest.raises(InvalidParameterError, match=f"{kept} or later") as refused:
+            top(counted, kind=kind, period=period)
+        assert refused.value.parameter == "period"
+    assert top(counted, kind="key", period="2025-10")["top"] == []
 
 
 def test_owners_have_the_limit_that_their_keys_share(counted: Counted) -> None:

@@ -250,7 +250,8 @@ def _largest(world: World) -> None:
     today = day_of(world.now_ms)
     days = [format_timestamp(world.now_ms - age * DAY_MS)[:10] for age in (0, 1, 4)]
     for kind in KINDS:
-        for period in (*world.months, *days):
+        kept = day_of(RETENTION.kept_from_ms(kind, "month", world.now_ms)).month
+        for period in (period for period in (*world.months, *days) if period >= kept):
             found = world.counted.operations.top({"kind": kind, "period": period}, world.now_ms)
             totals = {value: world.told[kind, value, EVERYWHERE, period] for value in world.values(kind)}
             certain = {
