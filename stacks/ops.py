@@ -15,7 +15,7 @@ from constructs import Construct
 from stacks.deployment import Deployment
 from stacks.function import Function, on_partitions
 from tallygate.core import names
-from tallygate.operations.routes import ROUTES, Part
+from tallygate.operations.routes import ROUTES, Part, Route
 
 CALLS_PER_SECOND = 50
 BURST = 100
@@ -93,7 +93,9 @@ class OpsStack(Stack):
         }
         for route in ROUTES:
             api.add_routes(
-                path=route.path, methods=[apigateway.HttpMethod(route.method)], integration=answers[route.part]
+                path=_gateway_path(route),
+                methods=[apigateway.HttpMethod(route.method)],
+                integration=answers[route.part],
             )
         CfnOutput(self, "OpsApiUrl", value=api.api_endpoint)
         CfnOutput(self, "OpsApiId", value=api.api_id)
@@ -143,6 +145,12 @@ class OpsStack(Stack):
             },
             may=may,
         )
+
+
+def _gateway_path(route: Route) -> str:
+    """A name at the end of a path may hold slashes. They are sent as they are: whoever signs `%2F` and whoever checks
+    it after decoding would not agree."""
+    return route.path.replace("{owner}", "{owner+}")
 
 
 def _answered_by(id: str, function: Function) -> HttpLambdaIntegration:

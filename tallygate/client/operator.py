@@ -107,7 +107,7 @@ class OperatorClient:
 
     def owner(self, name: str, cursor: str | None = None) -> "OwnerDocument":
         """An owner's keys and what was counted of each this month; the document's `cursor` leads to more of them."""
-        return cast("OwnerDocument", self._get(f"/ops/owners/{quote(name, safe='')}", {"cursor": cursor}))
+        return cast("OwnerDocument", self._get(f"/ops/owners/{quote(name)}", {"cursor": cursor}))
 
     def pipeline(self) -> "PipelineDocument":
         """How far behind counting is, by writer, and what it could not count."""

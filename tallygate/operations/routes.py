@@ -123,7 +123,9 @@ QUESTIONS: Final = (
         "TopDocument",
         parameters=(
             KIND,
-            Parameter("period", "A month or a day, UTC. By default this month.", example="2026-11-20"),
+            Parameter(
+                "period", "A month or a day, UTC, of those that are kept. By default this month.", example="2026-11-20"
+            ),
             Parameter("limit", "How many.", type="integer", most=100, default=10),
         ),
         refusals=(400, 503),
@@ -161,7 +163,7 @@ QUESTIONS: Final = (
         "One owner's keys, and what they used this month.",
         "OwnerDocument",
         parameters=(
-            Parameter("owner", "Its name.", where="path", required=True, example="acme"),
+            Parameter("owner", "Its name. A slash in it is not escaped.", where="path", required=True, example="acme"),
             _limit(50, 100, "keys"),
             CURSOR,
         ),

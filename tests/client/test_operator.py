@@ -110,6 +110,6 @@ def test_other_questions_are_one_answer() -> None:
     assert [sent.url.removeprefix(URL) for sent in pool.sent] == [
         "/ops/top?kind=ip&period=2026-11&limit=5",
         "/ops/standing?kind=key&value=9f2c",
-        "/ops/owners/B%C3%BCcher%20%26%20S%C3%B6hne%2F1",
+        "/ops/owners/B%C3%BCcher%20%26%20S%C3%B6hne/1",
         "/ops/pipeline",
     ]

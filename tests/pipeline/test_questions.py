@@ -107,7 +107,7 @@ def test_a_day_and_its_hours_are_the_same_calls_by_region(world: World, question
 
 
 def test_keys_and_their_owners_are_found(world: World, questions: Questions, fresh_ip: Callable[[], str]) -> None:
-    owner = f"Bücher & Söhne 100% {time.time_ns()}"
+    owner = f"Bücher & Söhne’s 100% (Köln/Bonn?) {time.time_ns()}"
     made = questions.ops("POST", "/ops/keys", {"owner": owner, "plan": "trial"}).json()
     for region in world.endpoints:
         called = ask(world, Asked(region, {"x-api-key": made["secret"], "X-Forwarded-For": fresh_ip()}))
