@@ -45,7 +45,8 @@ class Row(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Page:
     """The whole periods of `granularity` from `at_ms` up to `until_ms`, of a query from `start_ms` up to `end_ms`, on
-    one identifier, or whatever else `kind` and `value` name."""
+    one identifier, or whatever else `kind` and `value` name. `is_open`: `to` was yet to come when it was asked; every
+    other `to` that was has the same end."""
 
     kind: str
     value: str
@@ -54,6 +55,7 @@ class Page:
     end_ms: int
     at_ms: int
     until_ms: int
+    is_open: bool = False
 
     @property
     def items(self) -> tuple[str, str]:
@@ -95,7 +97,7 @@ class Page:
             return None
         place = (self.start_ms, self.end_ms, self.until_ms)
         position = b"".join(at_ms.to_bytes(_TIME_BYTES, "big") for at_ms in place)
-        asked = json.dumps([self.kind, self.value, self.granularity, *place])
+        asked = json.dumps([self.kind, self.value, self.granularity, *place, self.is_open])
         return urlsafe_b64encode(position + blake2b(asked.encode(), digest_size=_CHECK_BYTES).digest()).decode()
 
 
@@ -144,7 +146,7 @@ def page_of(
         kept = format_timestamp(kept_from_ms)
         raise InvalidParameterError("from", f"{kept} or later; what was counted by the {granularity} is kept from then")
     start_ms, end_ms = _whole(granularity, from_ms, to_ms, now_ms)
-    return page_at(Page(kind, value, granularity, start_ms, end_ms, start_ms, start_ms), start_ms, most)
+    return page_at(Page(kind, value, granularity, start_ms, end_ms, start_ms, start_ms, to_ms > now_ms), start_ms, most)
 
 
 def _following(query: Mapping[str, str], asked: Page, most: int, now_ms: int) -> Page:
@@ -158,14 +160,15 @@ def _following(query: Mapping[str, str], asked: Page, most: int, now_ms: int) ->
     start_ms, end_ms, at_ms = (
         int.from_bytes(position[start : start + _TIME_BYTES], "big") for start in range(0, 3 * _TIME_BYTES, _TIME_BYTES)
     )
-    before = Page(asked.kind, asked.value, asked.granularity, start_ms, end_ms, start_ms, at_ms)
+    closed = Page(asked.kind, asked.value, asked.granularity, start_ms, end_ms, start_ms, at_ms)
+    before = next((page for page in (closed, replace(closed, is_open=True)) if page.cursor == cursor), None)
     starts_ms, ends_ms = _whole(asked.granularity, asked.start_ms, asked.end_ms, now_ms)
     is_kept = asked.at_ms <= start_ms < at_ms < end_ms <= window_bounds_ms(asked.granularity, now_ms)[1]
     if (
-        not is_kept
-        or cursor != before.cursor
+        before is None
+        or not is_kept
         or ("from" in query and starts_ms != start_ms)
-        or ("to" in query and ends_ms != end_ms and asked.end_ms != end_ms)
+        or ("to" in query and end_ms not in (ends_ms, asked.end_ms) and not (before.is_open and asked.end_ms > end_ms))
     ):
         raise InvalidParameterError("cursor", "that of the page before, with the same from, to and granularity")
     return page_at(before, at_ms, most)

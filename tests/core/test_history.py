@@ -105,6 +105,26 @@ def test_a_query_that_means_nothing_is_told_what_is_wrong(query: dict[str, str],
     assert refused.value.parameter == parameter
 
 
+def test_an_end_that_is_yet_to_come_is_the_same_end_an_hour_later() -> None:
+    """The first page of it ends with the hour that has only begun, and so do those that follow, whenever."""
+    query = {"from": "2026-11-13", "to": "2026-12-01", "granularity": "hour"}
+    first = page(query)
+    assert first.next is not None
+    asked = {**query, "cursor": first.next["cursor"]}
+    for later_ms in (0, HOUR_MS, DAY_MS):
+        following = page(asked, now_ms=NOW + later_ms)
+        assert (following.at_ms, following.until_ms) == (first.until_ms, first.end_ms)
+    for to in ("2026-11-20T12:00", "2026-11-19"):
+        with pytest.raises(InvalidParameterError, match="cursor"):
+            page({**asked, "to": to}, now_ms=NOW + HOUR_MS)
+    until_noon = {**query, "to": "2026-11-20T12:00"}
+    assert page(until_noon).end_ms == time_ms("2026-11-20T12:00")
+    past = page(until_noon)
+    assert past.next is not None
+    with pytest.raises(InvalidParameterError, match="cursor"):
+        page({**until_noon, "to": "2026-12-01", "cursor": past.next["cursor"]})
+
+
 def test_a_range_has_a_largest_length() -> None:
     now_ms = time_ms("2026-11-20")
     assert page({"from": str((now_ms - (MAX_ROWS - 1) * DAY_MS) // 1000)}, retention=LONG, now_ms=now_ms + 1)
