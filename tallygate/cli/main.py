@@ -13,6 +13,7 @@ from tallygate.cli.exit_codes import EXIT_CODES, INTERRUPTED
 from tallygate.cli.failures import one_line_failures
 from tallygate.cli.keys import keys
 from tallygate.cli.notices import notices
+from tallygate.cli.output import escape_what_cannot_be_shown
 from tallygate.cli.pipeline import pipeline
 from tallygate.cli.plans import plans
 from tallygate.cli.quota import quota
@@ -50,6 +51,7 @@ class Tallygate(click.Group):
                 )
 
     def invoke(self, ctx: click.Context) -> Any:
+        escape_what_cannot_be_shown()
         try:
             with one_line_failures():
                 return super().invoke(ctx)

@@ -1,7 +1,10 @@
 """What commands print: tables for people on standard output, or one JSON document for programs."""
 
+import codecs
+import io
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,4 +43,12 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 
 def print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    is_utf8 = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name == "utf-8"
+    click.echo(json.dumps(document, indent=2, ensure_ascii=not is_utf8))
+
+
+def escape_what_cannot_be_shown() -> None:
+    """Let standard output show escaped what its encoding has no character for: an owner's name is anybody's, and a
+    terminal in another locale no reason to fail."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

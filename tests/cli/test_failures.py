@@ -16,6 +16,7 @@ from test_operators import CONFIG
 
 from tallygate.cli import main
 from tallygate.cli.exit_codes import DONE, ENDED, EXIT_CODES, FAILED, INTERRUPTED, NOT_UNDERSTOOD
+from tallygate.cli.output import console, print_json
 from tallygate.core.tally import StoreError
 from tallygate.operations.errors import UnreachableError
 from tallygate.operations.sources import reading
@@ -196,6 +197,20 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> Result:
 
     monkeypatch.setattr(main.commands["endpoints"], "callback", fail)
     return run("endpoints")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_what_a_terminal_has_no_characters_for_is_shown_escaped(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = "M\u00fcller \u2603 \U0001f600"
+    for show in (print_json, lambda document: console().print(document["owner"])):
+        monkeypatch.setattr(main.commands["endpoints"], "callback", lambda show=show, **_: show({"owner": owner}))
+        ended = CliRunner(charset=encoding).invoke(main, ["endpoints"])
+        assert (ended.exit_code, ended.exception) == (0, None)
+        shown = ended.stdout_bytes.decode(encoding)
+        if show is print_json:
+            assert json.loads(shown) == {"owner": owner}
+        else:
+            assert shown == owner.encode(encoding, "backslashreplace").decode(encoding) + "\n"
 
 
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
