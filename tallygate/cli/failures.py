@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -60,10 +61,11 @@ def in_words(error: Exception) -> str | None:
         case aws.ClientError():
             return _refused(error)
         case aws.ConnectionError() | aws.HTTPClientError():
-            return f"{_line(error)} — {_unreached()}"
+            return f"{_line(error)} — {_unreached(error)}"
         case StoreError():
-            unreached = isinstance(error.__cause__, aws.ConnectionError | aws.HTTPClientError)
-            return f"{_line(error)} — {_unreached() if unreached else _LATER}"
+            cause = error.__cause__
+            unreached = isinstance(cause, aws.ConnectionError | aws.HTTPClientError)
+            return f"{_line(error)} — {_unreached(cause) if unreached else _LATER}"
         case aws.BotoCoreError() | OSError():
             return _line(error)
     return None
@@ -108,12 +110,17 @@ def _refused(error: "ClientError") -> str:
     return f"AWS refused ({code}): {message}" + (f" — {_HINTS[code]}" if code in _HINTS else "")
 
 
-def _unreached() -> str:
+def _unreached(error: BaseException | None) -> str:
+    from tallygate.config import LOOPBACK_HOSTS
+
     endpoint = os.environ.get(ENDPOINT_VARIABLE)
     if endpoint is not None:
         return (
             f"{ENDPOINT_VARIABLE} is {endpoint}: does it run? `unset {ENDPOINT_VARIABLE}` for AWS, or the local world"
         )
+    asked = getattr(error, "kwargs", {}).get("endpoint_url") or ""
+    if urlsplit(asked).hostname in LOOPBACK_HOSTS:
+        return "the local world has ended: `tallygate up` starts another, and then this command is to be started again"
     return "is there a network, and are the regions of the configuration right (--region, service.homes)?"
 
 

@@ -119,6 +119,12 @@ def refusal(code: str, message: str = "as told by AWS") -> aws.ClientError:
     return aws.ClientError({"Error": {"Code": code, "Message": message}}, "Scan")
 
 
+def unanswered(url: str) -> StoreError:
+    error = StoreError(f'no answer: Could not connect to the endpoint URL: "{url}"')
+    error.__cause__ = aws.EndpointConnectionError(endpoint_url=url)
+    return error
+
+
 DENIED = "User: arn:aws:iam::1:user/reader is not authorized to perform: dynamodb:Scan on resource: tally"
 
 
@@ -153,6 +159,16 @@ DENIED = "User: arn:aws:iam::1:user/reader is not authorized to perform: dynamod
             aws.EndpointConnectionError(endpoint_url="https://dynamodb.nowhere-1.amazonaws.com/"),
             'Could not connect to the endpoint URL: "https://dynamodb.nowhere-1.amazonaws.com/" — is there a network, '
             "and are the regions of the configuration right (--region, service.homes)?",
+        ),
+        (
+            aws.EndpointConnectionError(endpoint_url="http://127.0.0.1:44583/"),
+            'Could not connect to the endpoint URL: "http://127.0.0.1:44583/" — the local world has ended: `tallygate '
+            "up` starts another, and then this command is to be started again",
+        ),
+        (
+            unanswered("https://dynamodb.nowhere-1.amazonaws.com/"),
+            'no answer: Could not connect to the endpoint URL: "https://dynamodb.nowhere-1.amazonaws.com/" — is there '
+            "a network, and are the regions of the configuration right (--region, service.homes)?",
         ),
         (
             aws.CredentialRetrievalError(provider="process", error_msg="it\nbroke"),
