@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from tallygate.dashboard.answers import Answers
 from tallygate.dashboard.assets import Assets
@@ -40,7 +40,7 @@ def dashboard(
     *,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     clock: Callable[[], float] = time.monotonic,
-) -> Starlette:
+) -> ASGIApp:
     """The application. `in_words` says of an error what an operator can do about it."""
     answers = Answers(clock)
     assets = Assets()
@@ -61,16 +61,16 @@ def dashboard(
                 raise
             return told
 
-    return Starlette(
+    pages = Starlette(
         routes=[
             Route("/", assets.answer),
             Route("/static/{path:path}", assets.answer),
             Route("/api/service", service),
             Route("/api/{path:path}", ask),
         ],
-        middleware=[Middleware(Guard)],
         exception_handlers={404: _not_found, Exception: _failed},
     )
+    return Guard(pages)  # not as its middleware: what answers for an error of ours would be outside of it
 
 
 def _answer(document: object) -> Response:

@@ -3,7 +3,6 @@ read what operators may, whatever name it gives 127.0.0.1."""
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,7 +53,7 @@ def _refusal(method: str, headers: Headers) -> ASGIApp | None:
     if len(hosts) != 1 or _name(hosts[0]) not in NAMES:
         return problem(421, "Misdirected request", "This page is for this machine: open it as 127.0.0.1 or localhost.")
     origin = headers.get("origin")
-    is_ours = origin is None or urlsplit(origin).netloc == hosts[0]
+    is_ours = origin is None or origin.lower() in (f"http://{hosts[0]}".lower(), f"https://{hosts[0]}".lower())
     if not is_ours or headers.get("sec-fetch-site", "none") not in _OWN:
         return problem(403, "Cross-origin request", "Pages of other sites may not read this one.")
     if method not in METHODS:

@@ -38,7 +38,8 @@ Ask = Callable[[int], Any]
 """A question with its parameters, to be asked at a time in ms."""
 
 NAMES: Final = ("usage", "top", "standing", "owners", "pipeline")
-OWNER_PREFIX: Final = "owners/"
+OWNER: Final = "owner"
+"""Asks with a parameter: of a path, a browser takes `owners/..` for the one above it, and an owner may be called so."""
 
 
 def question(questions: Questions, path: str, query: Query) -> Ask | None:
@@ -46,7 +47,8 @@ def question(questions: Questions, path: str, query: Query) -> Ask | None:
     if path in NAMES:
         method: Callable[[Query, int], Any] = getattr(questions, path)
         return lambda now_ms: method(query, now_ms)
-    owner = path.removeprefix(OWNER_PREFIX)
-    if path.startswith(OWNER_PREFIX) and owner:
-        return lambda now_ms: questions.owner(owner, query, now_ms)
+    owner = query.get("name", "")
+    if path == OWNER and owner:
+        more = {name: value for name, value in query.items() if name != "name"}
+        return lambda now_ms: questions.owner(owner, more, now_ms)
     return None

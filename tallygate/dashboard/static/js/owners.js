@@ -124,7 +124,7 @@ const showOwner = (one) => {
 
 const owner = new Refreshed({
   seconds: 10,
-  read: (signal) => ask(`owners/${encodeURIComponent(placed("owner"))}`, {}, signal),
+  read: (signal) => ask("owner", { name: placed("owner") }, signal),
   show: (document) => {
     clearProblem(notice);
     showOwner(document);
