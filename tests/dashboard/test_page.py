@@ -207,8 +207,10 @@ def test_a_row_is_chosen_by_a_click_anywhere_in_it(browser: Browser, served: Ser
         expect(page.locator("#caller [data-heading]")).to_have_text("203.0.113.13")
 
 
-def test_a_telephone_scrolls_in_one_direction_only(browser: Browser, served: Served) -> None:
+@pytest.mark.parametrize("scale", [1, 10**9])
+def test_a_telephone_scrolls_in_one_direction_only(browser: Browser, served: Served, scale: int) -> None:
     served.operations.values = (*served.operations.values, *HOSTILE)
+    served.operations.scale = scale
     with opened(browser, served.url, f"?of=ref:{'x' * 250}&owner=bravo", width=390) as page:
         settled(page)
         page.wait_for_selector("#caller .decision")
@@ -296,6 +298,27 @@ def test_times_say_which_zone_they_are_of(browser: Browser, served: Served) -> N
     expect(page.locator("#calls thead")).to_contain_text("From (Asia/")
     assert start.endswith(":00")
     assert rows(page, "calls")[0][0].endswith(":30"), "an hour of UTC begins at half past there"
+    context.close()
+
+
+def test_an_hour_that_clocks_show_twice_is_two_bars(
+    browser: Browser, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = datetime(2026, 10, 25, 12, tzinfo=UTC)
+    now_ms, usage = int(noon.timestamp() * 1000), served.operations.usage
+    monkeypatch.setattr(served.operations, "usage", lambda query, _now_ms: usage(query, now_ms))
+    context = browser.new_context(timezone_id="Europe/Berlin")
+    page = context.new_page()
+    page.clock.install(time=noon)
+    page.goto(served.url)
+    page.get_by_label("Times").select_option("local")
+    page.wait_for_selector("#calls .main-svg")
+    chart = page.locator("#calls [data-part=chart]")
+    found = chart.evaluate("({data: [{x, width}]}) => x.map((start, at) => [Date.parse(`${start}Z`), width[at]])")
+    ends = [start + width for start, width in found]
+    assert len(found) >= 23
+    assert all(end <= start for end, (start, _) in zip(ends, found[1:], strict=False))
+    assert [width for _, width in found].count(1_800_000) == 2
     context.close()
 
 
@@ -388,6 +411,8 @@ def test_what_strangers_wrote_is_text(browser: Browser, served: Served) -> None:
             expect(page.get_by_label("Address, site, key or owner")).to_have_value(value)
         page.locator("#owners tbody a").first.click()
         expect(page.locator("#owners [data-heading]")).to_contain_text("acme <b>& sons</b> in 2026-11")
+        page.goto(f"{served.url}?owner=..")
+        expect(page.locator("#owners [data-heading]")).to_contain_text(".. in 2026-11")
         assert page.locator("main b:has-text('sons'), main script, main img, main [href^=javascript]").count() == 0
 
 

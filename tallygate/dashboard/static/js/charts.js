@@ -98,10 +98,23 @@ export const draw = (element, signature, make) => {
   redraw(element);
 };
 
+/** Where the bars begin on the axis and how wide they are, ms. An hour that local clocks show twice has two narrow bars:
+ * on one another they would look like one of twice the calls. */
+const bars = (rows, granularity) => {
+  const starts = rows.map((row) => Date.parse(`${onAxis(row.start)}Z`));
+  const lengths = rows.map((row, at) => lengthOf(row, rows[at + 1], granularity));
+  const x = starts.map((start, at) =>
+    new Date(start === starts[at - 1] ? start + lengths[at] / 2 : start).toISOString().slice(0, 19),
+  );
+  const width = lengths.map((length, at) =>
+    starts[at] === starts[at - 1] || starts[at] === starts[at + 1] ? length / 2 : Math.min(length, starts[at + 1] - starts[at] || length),
+  );
+  return { x, width };
+};
+
 /** Admitted and denied in each row of a time series. `most` is the top of the axis; null for what they need. */
 export const overTime = (rows, granularity, { ticks = 6, most = null } = {}) => {
-  const x = rows.map((row) => onAxis(row.start));
-  const width = rows.map((row, place) => lengthOf(row, rows[place + 1], granularity));
+  const { x, width } = bars(rows, granularity);
   const bar = (name, text) => ({
     type: "bar",
     name,
