@@ -53,21 +53,11 @@ class TallygateClient:
 
     def whoami(self) -> Whoami:
         """What the service sees of this caller. Charged as any call."""
-        found = self._transport.send("GET", "/v1/whoami")
-        return Whoami(
-            found["ip"],
-            found["ref"],
-            found["key"],
-            found["plan"],
-            found["region"],
-            found["home"],
-            _limits(found["limits"]),
-        )
+        return self._transport.ask(_whoami, "GET", "/v1/whoami")
 
     def usage(self) -> Usage:
         """What is used of each limit, exactly. Free of charge."""
-        found = self._transport.send("GET", "/v1/usage")
-        return Usage(found["plan"], found["source"], optional_time(found["as_of"]), _limits(found["usage"]))
+        return self._transport.ask(_usage, "GET", "/v1/usage")
 
     def history(self, start: When, end: When | None = None, granularity: Granularity = "day") -> Iterator[Period]:
         """What was charged in each hour, day or month from `start` up to `end` (now), page by page as it is asked for.
@@ -75,13 +65,33 @@ class TallygateClient:
         query = {"from": text_of(start), "granularity": granularity}
         if end is not None:
             query["to"] = text_of(end)
-        page = self._transport.send("GET", "/v1/usage", query)
+        periods, following = self._transport.ask(_periods, "GET", "/v1/usage", query)
         while True:
-            for row in page["usage"]:
-                yield Period(time_of(row["start"]), row["charged"])
-            if page["next"] is None:
+            yield from periods
+            if following is None:
                 return
-            page = self._transport.send("GET", page["next"])
+            periods, following = self._transport.ask(_periods, "GET", following)
+
+
+def _whoami(found: dict[str, Any]) -> Whoami:
+    return Whoami(
+        found["ip"],
+        found["ref"],
+        found["key"],
+        found["plan"],
+        found["region"],
+        found["home"],
+        _limits(found["limits"]),
+    )
+
+
+def _usage(found: dict[str, Any]) -> Usage:
+    return Usage(found["plan"], found["source"], optional_time(found["as_of"]), _limits(found["usage"]))
+
+
+def _periods(page: dict[str, Any]) -> tuple[list[Period], str | None]:
+    """A page, and where the next one is."""
+    return [Period(time_of(row["start"]), row["charged"]) for row in page["usage"]], page["next"]
 
 
 def _limits(rows: list[dict[str, Any]]) -> tuple[UsedLimit, ...]:

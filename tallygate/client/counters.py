@@ -28,30 +28,26 @@ class Counters:
     def get(self, name: str, epoch: int | None = None) -> CounterDetail:
         """What a counter stands at, or stood at in an epoch that is over; 0 for one that nobody added to."""
         query = {} if epoch is None else {"epoch": str(epoch)}
-        return counter_detail(self._transport.send("GET", self._path(name), query))
+        return self._transport.ask(counter_detail, "GET", self._path(name), query)
 
     def list(self) -> Iterator[CounterTotal]:
         """All counters by name, page by page as they are asked for; none that nobody added to since its reset."""
         path: str | None = COUNTERS_PATH
         while path is not None:
-            page = self._transport.send("GET", path)
-            for found in page["counters"]:
-                yield counter_total(found, page["unread"])
-            path = page["next"]
+            counters, path = self._transport.ask(_page, "GET", path)
+            yield from counters
 
     def reset(self, name: str, epoch: int | None = None) -> Reset:
         """Begin another epoch. With the `epoch` to end (of `get`), it may be asked for again: it is ended once."""
         document = {} if epoch is None else {"epoch": epoch}
-        found = self._transport.send(
-            "POST", self._path(name, "/reset"), document=document, may_repeat=epoch is not None
+        return self._transport.ask(
+            _reset, "POST", self._path(name, "/reset"), document=document, may_repeat=epoch is not None
         )
-        return Reset(found["name"], found["epoch"], counter_detail(found["ended"]))
 
     def next(self, name: str) -> int:
         """The next number of a sequence, from 1 on. No number is given out twice; one whose answer is lost is left
         out."""
-        number: int = self._transport.send("POST", self._path(name, "/next"), may_repeat=True)["number"]
-        return number
+        return self._transport.ask(_number, "POST", self._path(name, "/next"), may_repeat=True)
 
     def buffer(self, *, most: int = 1_000, seconds: float = 5.0) -> CounterBuffer:
         """Adds up increments in this program: see CounterBuffer."""
@@ -65,3 +61,16 @@ class Counters:
 
     def _path(self, name: str, what: str = "") -> str:
         return f"{COUNTERS_PATH}/{quote(name, safe='')}{what}"
+
+
+def _page(page: dict[str, Any]) -> tuple[list[CounterTotal], str | None]:
+    """A page, and where the next one is."""
+    return [counter_total(found, page["unread"]) for found in page["counters"]], page["next"]
+
+
+def _reset(found: dict[str, Any]) -> Reset:
+    return Reset(found["name"], found["epoch"], counter_detail(found["ended"]))
+
+
+def _number(found: dict[str, Any]) -> int:
+    return int(found["number"])

@@ -38,13 +38,18 @@ class QuotaExceededError(ProblemError):
     @property
     def policies(self) -> Sequence[str]:
         """The limits in the way: `key-day`."""
-        return tuple(self.fields.get("violated-policies") or ())
+        policies = self.fields.get("violated-policies")
+        return tuple(map(str, policies)) if isinstance(policies, list) else ()
 
     @property
     def is_estimated(self) -> bool:
         """Whether the refusal rests on calls that are still being counted: it ends within seconds then."""
-        limits = self.fields.get("limits") or []
-        return bool(limits) and all(limit.get("estimated") for limit in limits)
+        limits = self.fields.get("limits")
+        return (
+            isinstance(limits, list)
+            and bool(limits)
+            and all(isinstance(limit, dict) and limit.get("estimated") is True for limit in limits)
+        )
 
 
 class InvalidRequestError(ProblemError):

@@ -143,7 +143,7 @@ class Keys:
         fields |= {"referers": list(referers), "addresses": list(addresses)}
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         may_repeat = idempotency_key is not None
-        return _new_key(self._transport.send("POST", KEYS, document=fields, headers=headers, may_repeat=may_repeat))
+        return self._transport.ask(_new_key, "POST", KEYS, document=fields, headers=headers, may_repeat=may_repeat)
 
     def list(
         self, *, owner: str | None = None, plan: str | None = None, status: str | None = None
@@ -173,7 +173,7 @@ class Keys:
     def rotate(self, id: str, *, overlap_seconds: int | None = None) -> NewKey:
         """A key that takes over from this one, which stays good for `overlap_seconds` (a day)."""
         path = f"{KEYS}/{quote(id, safe='')}/rotate"
-        return _new_key(self._transport.send("POST", path, document=_fields(overlap_seconds=overlap_seconds)))
+        return self._transport.ask(_new_key, "POST", path, document=_fields(overlap_seconds=overlap_seconds))
 
     def revoke(self, id: str) -> "KeyDocument":
         """Refuse a key from now on, everywhere within seconds. Asked for again, it changes nothing."""
@@ -226,9 +226,10 @@ def _signer(region: str, session: Session | None) -> Sign:
 def _pages(transport: Transport, path: str, query: Mapping[str, object], rows: str) -> Iterator[Any]:
     cursor: str | None = None
     while True:
-        page = transport.send("GET", path, _said({**query, "cursor": cursor}))
-        yield from page[rows]
-        cursor = page["cursor"]
+        page, cursor = transport.ask(
+            lambda found: (list(found[rows]), found["cursor"]), "GET", path, _said({**query, "cursor": cursor})
+        )
+        yield from page
         if cursor is None:
             return
 

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -37,6 +37,7 @@ class Retries:
 
 
 NO_RETRIES: Final = Retries()
+Read = TypeVar("Read")
 
 
 class Answered(Protocol):
@@ -107,6 +108,14 @@ class Transport:
                     raise
                 left, wait_seconds = left - 1, wait_seconds - pause
                 self._sleep(pause)
+
+    def ask(self, read: Callable[[dict[str, Any]], Read], method: str, path: str, *given: Any, **options: Any) -> Read:
+        """What `read` makes of the answer to `send`. NoAnswerError, too, for a document that is none of this API."""
+        fields = self.send(method, path, *given, **options)
+        try:
+            return read(fields)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NoAnswerError(f"{method} {self.base_url}{path}: answered, but not by this API") from error
 
     def _once(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> dict[str, Any]:
         named = {"Accept": "application/json", "User-Agent": USER_AGENT, **headers}

@@ -152,6 +152,15 @@ def test_the_secret_is_nowhere_to_be_read() -> None:
     assert repr(client) == f"TallygateClient({URL!r}, key id {tallygate.core.keys.key_id(SECRET)})"
 
 
+@pytest.mark.parametrize("told", [None, 5, "key-day", {"key-day": 1}, [5], [None], [["key-day"]]])
+def test_a_refusal_of_somebody_in_between_is_read_as_far_as_it_makes_sense(told: object) -> None:
+    with pytest.raises(QuotaExceededError) as raised:
+        client_of(FakePool(Answer(429, {"violated-policies": told, "limits": told}))).whoami()
+    assert not raised.value.is_estimated
+    assert all(isinstance(policy, str) for policy in raised.value.policies)
+    assert len(raised.value.policies) == (len(told) if isinstance(told, list) else 0)
+
+
 @pytest.mark.parametrize("key", [f"{SECRET}\n", f"{SECRET}\0", f" {SECRET}", f"{SECRET}é", f"{SECRET}€"])
 def test_a_key_that_no_header_takes_is_refused_without_being_quoted(key: str) -> None:
     with pytest.raises(ValueError, match="characters that none has") as raised:
@@ -218,6 +227,22 @@ def test_success_without_a_document_is_no_answer() -> None:
     for raw in (b"", b"ok", b"[]", b"[" * 100_000):
         with pytest.raises(NoAnswerError):
             client_of(FakePool(Answer(200, raw=raw))).whoami()
+
+
+@pytest.mark.parametrize("document", [{"error": "sign in"}, {"usage": [5], "next": None}, {"limits": 5, "name": None}])
+def test_a_document_of_somebody_else_is_no_answer(document: dict[str, object]) -> None:
+    client = client_of(FakePool(*[Answer(200, document)] * 7))
+    for ask in (
+        client.whoami,
+        client.usage,
+        lambda: list(client.history("2026-11-01")),
+        lambda: list(client.counters.list()),
+        lambda: client.counters.get("orders"),
+        lambda: client.counters.reset("orders"),
+        lambda: client.counters.next("orders"),
+    ):
+        with pytest.raises(NoAnswerError, match="not by this API"):
+            ask()
 
 
 @pytest.mark.parametrize(
