@@ -46,6 +46,8 @@ def _show(found: "StandingDocument") -> None:
     plan = f"plan {found['plan']}" if found["plan"] is not None else "no plan"
     told = [text for text in (found["owner"], found["state"], plan) if text is not None]
     out.print(f"{found['kind']} {found['value']}: {', '.join(told)}")
+    if found["taken_over_by"] is not None:
+        out.print(f"Its callers go on with key {found['taken_over_by']}.")
     decision = found["decision"]
     refused = ", ".join(decision["refused_by"])
     out.print("A call would be let through." if decision["allowed"] else f"A call would be refused: {refused}.")

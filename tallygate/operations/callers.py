@@ -87,6 +87,12 @@ class Callers:
         row = self._profiles("key", [key]).get(key, {})
         return row[names.KEY_COUNTED_AS]["S"] if names.KEY_COUNTED_AS in row else key
 
+    def successor(self, key: str) -> str | None:
+        """The last key of the line of rotations that this one is in; None where it is the last itself."""
+        newest = self._newest(self._profiles("key", [key])).get(key)
+        id = newest[names.PK]["S"].partition("#")[2] if newest is not None else key
+        return id if id != key else None
+
     def has_hours(self, kind: Kind, value: str, now_ms: int) -> bool:
         """Whether it is counted by the hour now: where its plan limits it by the hour."""
         plan = self.governed(kind, [value], now_ms)[value].plan
@@ -133,7 +139,7 @@ class Callers:
         return {place.pk.partition("#")[2]: row for place, row in rows.items()}
 
     def _newest(self, rows: Mapping[str, Row]) -> dict[str, Row]:
-        """The last key of the line of rotations that each is the first of: its plan is the one that holds."""
+        """The last key of the line of rotations that each is in: its plan is the one that holds."""
         newest = dict(rows)
         for _ in range(MAX_ROTATIONS):
             following = {

@@ -149,6 +149,9 @@ class StandingDocument(TypedDict):
     """Of a key."""
     state: str | None
     """Of a key `active`, `revoked`, `expired` or `unknown`; of an address with a rule `block` or `allow`."""
+    taken_over_by: str | None
+    """Of a key that was rotated, the last of its line, which its callers go on with: plan, state, limits and decision
+    are of the key that was asked about, and may be others there."""
     limits: list[Standing]
     decision: Decision
     homes: list[HomeStanding]

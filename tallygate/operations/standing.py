@@ -73,6 +73,7 @@ class CallerStanding:
             "plan": caller.plan.name if caller.plan is not None else None,
             "owner": caller.owner,
             "state": caller.state,
+            "taken_over_by": self._callers.successor(value) if kind == "key" else None,
             "limits": _limits(caller, rows, now_ms),
             "decision": self._decision(caller, in_force, now_ms),
             "homes": [_home(row, caller.own) for row in rows if f"month#{row.month}" == month],

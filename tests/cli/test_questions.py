@@ -204,6 +204,7 @@ STANDING = {
     "plan": "starter",
     "owner": "acme",
     "state": "active",
+    "taken_over_by": None,
     "limits": [{**limit("key-day", 998, 1_000), "published": 950, "remaining": 2, "rolling": False, "soft": False}],
     "decision": {"allowed": True, "refused_by": []},
     "homes": [
@@ -227,6 +228,12 @@ def test_a_standing_says_what_a_call_would_be_told_and_why(asked: Asked) -> None
     assert "no plan" in told
     assert "A call would be refused: key-day, key-month." in told
     assert json.loads(run(*ask, "--json").stdout) == STANDING
+
+
+def test_the_standing_of_a_rotated_key_leads_to_the_one_that_took_over(asked: Asked) -> None:
+    asked.answers = [{**STANDING, "state": "expired", "taken_over_by": "fedcba9876543210"}]
+    told = run("usage", "standing", "key", "0123456789abcdef").stdout
+    assert "Its callers go on with key fedcba9876543210." in told
 
 
 def test_a_pipeline_is_shown_writer_by_writer_with_what_was_rejected(asked: Asked) -> None:

@@ -28,6 +28,7 @@ HOMES = ("us-east-1", "eu-west-1")
 DAY_MS = 86_400_000
 
 Query = Mapping[str, str]
+ROTATED, SUCCESSOR = "57b79580279dcc6a", "9f2c1d0a8b7e6f54"
 
 
 class FakeOperations:
@@ -90,6 +91,7 @@ class FakeOperations:
             "plan": "anonymous",
             "owner": "acme <b>& sons</b>" if query["kind"] == "key" else None,
             "state": "active" if query["kind"] == "key" else None,
+            "taken_over_by": SUCCESSOR if query["value"] == ROTATED else None,
             "limits": [limit | more, soft | {"published": 3_600, "remaining": 300, "rolling": True, "soft": True}],
             "decision": {
                 "allowed": query["value"] != "refused",

@@ -16,7 +16,7 @@ from tallygate.dashboard.app import About, dashboard
 from tallygate.dashboard.serving import listen, serving
 from tests.dashboard.browsing import SECRET, answer, opened, rows, settled
 from tests.dashboard.conftest import FIRST_CALL
-from tests.dashboard.fake import HOMES, REGIONS, FakeOperations, unreachable
+from tests.dashboard.fake import HOMES, REGIONS, ROTATED, SUCCESSOR, FakeOperations, unreachable
 
 HOSTILE = (
     '"><script>alert(1)</script><img src=x onerror=alert(2)>.example',
@@ -414,6 +414,13 @@ def test_what_strangers_wrote_is_text(browser: Browser, served: Served) -> None:
         page.goto(f"{served.url}?owner=..")
         expect(page.locator("#owners [data-heading]")).to_contain_text(".. in 2026-11")
         assert page.locator("main b:has-text('sons'), main script, main img, main [href^=javascript]").count() == 0
+
+
+def test_a_rotated_key_leads_to_the_one_that_took_over(browser: Browser, served: Served) -> None:
+    with opened(browser, served.url, f"?of=key:{ROTATED}") as page:
+        page.locator("#caller").get_by_text(SUCCESSOR, exact=True).click()
+        expect(page.locator("#caller [data-heading]")).to_have_text(SUCCESSOR)
+        expect(page.locator("#caller")).not_to_contain_text("Taken over by")
 
 
 def test_a_secret_stays_in_the_browser(browser: Browser, served: Served) -> None:

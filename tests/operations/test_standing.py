@@ -108,6 +108,13 @@ def test_a_key_is_told_with_its_line_of_rotations_and_its_owner(counted: Counted
         "team",
         [("owner-day", 30)],
     )
+    assert (document["taken_over_by"], owner["taken_over_by"]) == (None, None)
+    _, third, _ = admin.rotate(second.id, DAY_MS, NOW)
+    assert [standing(counted, "key", key.id)["taken_over_by"] for key in (first, second, third)] == [
+        third.id,
+        third.id,
+        None,
+    ]
     admin.revoke(second.id, NOW)
     revoked = standing(counted, "key", second.id)
     assert (revoked["state"], revoked["decision"]) == ("revoked", {"allowed": False, "refused_by": ["key"]})

@@ -43,14 +43,17 @@ const fact = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, ...
 
 const since = (time) => h("time", { datetime: time, title: `${moment(time)} ${zoneName()}` }, fromNow(time, duration));
 
+const keyLink = (id) => h("a", { href: address({ of: `key:${id}` }), "data-of": `key:${id}` }, h("code", {}, id));
+
 const facts = () => {
-  const { owner, plan, state } = shown;
+  const { owner, plan, state, taken_over_by: successor } = shown;
   return h(
     "dl",
     { class: "facts" },
     fact("Kind", ONE[shown.kind]),
     plan === null ? null : fact("Plan", plan),
     state === null ? null : fact("State", state),
+    successor === null ? null : fact("Taken over by", keyLink(successor)),
     owner === null || shown.kind === "owner"
       ? null
       : fact("Owner", h("a", { href: address({ owner }), "data-owner": owner }, owner)),
