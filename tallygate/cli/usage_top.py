@@ -13,6 +13,7 @@ from tallygate.cli.questions import asking, given
 from tallygate.cli.target import Target, target_options
 from tallygate.cli.usage_arguments import MONTH_HELP, kind_argument, month_of
 from tallygate.core.names import Kind
+from tallygate.core.ranks import LEAST_RANK
 
 if TYPE_CHECKING:
     from tallygate.operations.documents import LimitUse, TopDocument
@@ -36,7 +37,8 @@ def top(target: Target, kind: Kind, month: str | None, day: str | None, limit: i
     """Show the busiest addresses, sites, keys or owners of a month or a day, by calls admitted and denied, and of the
     current one how much of their tightest limit is used.
 
-    Those counted less than eight times in a home are in no ranking there and may be missing.
+    Those counted less than eight times in a home are in no ranking there: nobody is shown with seven calls or fewer for
+    each home.
 
     \b
     Examples:
@@ -64,7 +66,9 @@ def _show(found: "TopDocument") -> None:
     for row, limit in zip(found["top"], tightest, strict=True):
         figures = (f"{number:,}" for number in (row["admitted"], row["charged"], row["denied"]))
         rows.add_row(row["value"], *figures, *_use(limit)[: len(limits)])
-    out.print(rows if found["top"] else f"No {kind} was counted eight times in {period}.")
+    out.print(
+        rows if found["top"] else f"No {kind} was counted more than {LEAST_RANK - 1} times for each home in {period}."
+    )
     if not found["complete"]:
         console(stderr=True).print("Others may be larger: many were large in the month and small on this day.")
 

@@ -119,7 +119,8 @@ QUESTIONS: Final = (
         "top",
         "ops_reader",
         "The largest callers of a month or a day, by calls admitted and denied, and what is used of the limits that "
-        "hold them now. Who was counted less than eight times in a home is in no ranking there.",
+        "hold them now. Who was counted less than eight times in a home is in no ranking there: nobody is "
+        "told who has seven calls or fewer for each home.",
         "TopDocument",
         parameters=(
             KIND,
