@@ -26,7 +26,7 @@ def post(url: str, headers: dict[str, str], body: bytes) -> None:
     try:
         connection.request("POST", path, body, headers)
         status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last: a name that DNS cannot ask for
         raise NotTakenError(f"no answer: {type(error).__name__}") from None
     finally:
         connection.close()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tallygate.aws.rows import number
 from tallygate.core import names
+from tallygate.core.names import pk_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,4 +43,7 @@ class ToldReader:
         )
         for page in pages:
             for row in page["Items"]:
-                yield TellingRecord(number(row, names.AT_MS), json.loads(row[names.TOLD_NOTICE]["S"]))
+                notice = json.loads(row[names.TOLD_NOTICE]["S"])
+                if identifier and pk_of(notice["kind"], notice["value"]) != identifier:
+                    continue  # of an owner whose name goes on with a #
+                yield TellingRecord(number(row, names.AT_MS), notice)

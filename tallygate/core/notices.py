@@ -149,8 +149,14 @@ class Notice:
 
 
 def kinds_watched(plans: Iterable[Plan]) -> frozenset[Kind]:
-    """Kinds of identifiers of which something might be told."""
-    return frozenset(limit.per for plan in plans for _, limit, _ in _watched([plan]))
+    """Kinds of identifiers of which something might be told. Keys may have limits of their own, of which no plan
+    knows."""
+    found: set[Kind] = set()
+    for plan in plans:
+        found.update(limit.per for _, limit, _ in _watched([plan]))
+        if plan.notify_at and not plan.shadow and not plan.anonymous:
+            found.add("key")
+    return frozenset(found)
 
 
 def changed_days(before: HomeUsage | None, after: HomeUsage) -> frozenset[int]:

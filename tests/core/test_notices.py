@@ -128,7 +128,13 @@ def test_nothing_is_told_of_minutes_and_bursts_of_a_plan_in_shadow_or_without_le
     minute = Plan("minute", (Limit("key", 10, "minute"),), burst=5, notify_at=(80,))
     for plan in (minute, replace(PLAN, shadow=True), replace(PLAN, notify_at=())):
         assert told(row(100_000), plans=(plan,)) == []
-        assert kinds_watched([plan]) == set()
+    assert kinds_watched([replace(PLAN, shadow=True), replace(PLAN, notify_at=())]) == set()
+
+
+def test_a_limit_of_a_keys_own_is_told_also_where_its_plan_has_none_for_keys() -> None:
+    team = Plan("team", (Limit("owner", 1000, "month"),), notify_at=(80,))
+    assert kinds_watched([team]) == {"owner", "key"}
+    assert told(row(80), plans=(team.overridden([Limit("key", 100, "day")]),)) == [("key-day", "day#2026-11-20", 80)]
 
 
 def test_only_limits_of_the_kind_that_changed_are_told() -> None:

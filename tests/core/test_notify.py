@@ -1,6 +1,7 @@
 """The notifier on stores in memory: told before remembered, never lost, and once when nothing goes wrong."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,16 @@ def test_a_caller_of_whom_nothing_is_told_is_not_read(bus: Bus, store: MemoryTol
     assert Notifier(gate, store, bus).notify([address, day("gone", 100)], NOW_MS) == Told()
     assert gate.asked == [("key#gone", None)]
     assert bus.requests == []
+
+
+def test_a_key_may_have_a_limit_of_its_own_on_a_plan_without_one_for_keys(bus: Bus, store: MemoryTold) -> None:
+    team = Plan("team", (Limit("owner", 1000, "month"),), notify_at=(80,))
+
+    class Overridden(Gate):
+        def known(self, *asked: Any) -> Known:
+            return Known(Subject("key", "a"), (team.overridden([Limit("key", 100, "day")]),), Partition())
+
+    assert Notifier(Overridden(team), store, bus).notify([day("a", 80)], NOW_MS) == Told(1, 0)
 
 
 def test_events_go_in_requests_of_ten(bus: Bus, store: MemoryTold) -> None:

@@ -144,6 +144,11 @@ def test_a_receiver_that_is_not_there_is_tried_again_and_its_url_not_told(receiv
     assert caught.value.__cause__ is None
 
 
+def test_a_name_that_dns_cannot_ask_for_is_no_answer_either() -> None:
+    with pytest.raises(NotTakenError, match="no answer: UnicodeError"):
+        post(f"http://{'a' * 64}.example/hook", {}, b"")
+
+
 def test_neither_secret_nor_url_nor_what_is_told_is_in_the_log(
     send: Callable[[Vault], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
