@@ -196,13 +196,19 @@ class _Watched(NamedTuple):
 
 def _watched(plans: Iterable[Plan]) -> list[_Watched]:
     """Limits whose levels are told. Where several plans have the same, the tightest: that of an owner whose keys are on
-    several. Of a plan in shadow nothing is told: nobody is held to it."""
+    several; at the levels of all of them that are as tight. Of a plan in shadow nothing is told: nobody is held to
+    it."""
     found: dict[tuple[Kind, Policy], _Watched] = {}
     for plan in plans:
         for limit in plan.limits if plan.notify_at and not plan.shadow else ():
             other = found.get((limit.per, limit.policy))
-            if limit.window in COUNTED_WINDOWS and (other is None or limit.quota < other.limit.quota):
+            if limit.window not in COUNTED_WINDOWS:
+                continue
+            if other is None or limit.quota < other.limit.quota:
                 found[limit.per, limit.policy] = _Watched(plan.name, limit, plan.notify_at)
+            elif limit.quota == other.limit.quota:
+                levels = tuple(sorted({*other.levels, *plan.notify_at}))
+                found[limit.per, limit.policy] = other._replace(levels=levels)
     return list(found.values())
 
 

@@ -155,6 +155,9 @@ def test_an_owner_whose_keys_are_on_several_plans_is_told_by_the_tightest() -> N
     alike = Plan("alike", (Limit("owner", 100, "day"),), notify_at=(80,))
     (notice,) = found(row(90), plans=(small, alike), subject=owner)
     assert notice.plan == "small", "the same one each time"
+    earlier = replace(alike, notify_at=(50, 90))
+    for plans in ((small, earlier), (earlier, small)):
+        assert [notice.level for notice in found(row(90), plans=plans, subject=owner)] == [50, 80, 90]
 
 
 def test_a_reset_and_a_top_up_leave_room_as_they_do_for_the_caller() -> None:
