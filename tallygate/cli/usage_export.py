@@ -103,7 +103,7 @@ def export(
         valid = str(error).removeprefix(f"{error.parameter}: ")
         raise click.BadParameter(valid, param_hint=f"'--{error.parameter}'") from None
     wanted = Wanted(span, _kinds(kinds, owner), owner)
-    notes = [*_kept(target, wanted, now_ms), *_settled(span, now_ms)]
+    notes = [*_kept(target, wanted, now_ms), *_settled(span, now_ms), *_left_out(target)]
     names = target.names
     reader = ExportReader(target.homes, names.tally_table, target.administrative_client, names.gate_table)
     rows = 0
@@ -167,6 +167,11 @@ def _settled(span: Span, now_ms: int) -> list[str]:
         return []
     still = "has not ended" if span.end_ms > now_ms else "ended less than a week ago"
     return [f"The last period {still}: calls may still be added until {format_timestamp(span.settles_ms)}."]
+
+
+def _left_out(target: Target) -> list[str]:
+    others = [home for home in target.config.service.homes if home not in target.homes]
+    return [f"What was counted in {', '.join(others)} is left out: --region chooses one home."] if others else []
 
 
 def _document(

@@ -116,7 +116,7 @@ def test_csv_is_rfc_4180_and_holds_no_formula(operator: Operator) -> None:
         "2026-12-09T12:00:00.000Z",
         "",
     ]
-    assert shown.stderr == ""
+    assert shown.stderr == "What was counted in eu-west-1 is left out: --region chooses one home.\n"
 
 
 @pytest.mark.parametrize(
@@ -323,6 +323,15 @@ def test_a_month_that_is_not_over_is_said_so(
         ]
     told = operator.run(*export, "--to", "2026-12-01").stderr.splitlines()[1]
     assert told.startswith("The last period ended less than a week ago: calls may still be added until 2026-12-08")
+
+
+def test_homes_that_are_left_out_are_named(operator: Operator, tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    export = ("usage", "export", *NOVEMBER, "--format", "json", "-o", str(path))
+    assert "left out" not in operator.run(*export).stderr
+    told = operator.run(*export, "--region", "eu-west-1").stderr.splitlines()
+    assert told[1:] == ["What was counted in us-east-1 is left out: --region chooses one home."]
+    assert {row["home"] for row in rows_in(path, "json")} == {"eu-west-1"}
 
 
 def test_what_is_no_longer_kept_is_no_empty_file(operator: Operator, tmp_path: Path) -> None:
