@@ -1,4 +1,5 @@
-"""The environment that Lambda gives a function. Set before any handler is imported: Powertools reads it then."""
+"""The environment that Lambda gives a function. That of Powertools is set before any handler is imported, which reads
+it then."""
 
 import io
 import logging
@@ -10,6 +11,8 @@ import pytest
 os.environ |= {
     "POWERTOOLS_SERVICE_NAME": "tallygate-prod-function",
     "POWERTOOLS_METRICS_NAMESPACE": "Tallygate",
+}
+DEPLOYED = {
     "AWS_REGION": "eu-west-1",
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -22,6 +25,13 @@ os.environ |= {
     "TALLYGATE_STREAM_RETENTION_HOURS": "24",
     "TALLYGATE_HISTORY_DAYS": "400",
 }
+
+
+@pytest.fixture(autouse=True)
+def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For these tests only: the command's would take the endpoint for a service of theirs."""
+    for name, value in DEPLOYED.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
