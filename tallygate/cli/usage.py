@@ -17,6 +17,7 @@ from tallygate.cli.usage_standing import standing
 from tallygate.cli.usage_top import top
 from tallygate.core.names import Kind
 from tallygate.core.periods import day_of
+from tallygate.core.retention import Retention
 from tallygate.core.tally import TallyItem
 
 
@@ -48,7 +49,13 @@ def show(target: Target, kind: Kind, value: str, month: str, as_json: bool) -> N
       tallygate usage show ref https://shop.example/basket
       tallygate usage show key 0123456789abcdef --month 2026-10 --stage prod
     """
-    normal = normal_value(kind, value, target.config.service.ipv6_prefix)
+    service = target.config.service
+    retention = Retention(service.retention_hours, service.history_days)
+    kept = day_of(retention.kept_from_ms(kind, "month", time.time_ns() // 1_000_000)).month
+    if month < kept:  # some items of it may be there for days yet: it is not known which
+        valid = f"{kept} or later; what was counted of each {kind} is kept from then"
+        raise click.BadParameter(valid, param_hint="'--month'")
+    normal = normal_value(kind, value, service.ipv6_prefix)
     if kind == "key":
         stored = KeyStore(target.administrative_client, target.names.gate_table).find(normal)
         normal = stored.profile.counted_under if stored is not None else normal

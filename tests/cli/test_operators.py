@@ -1,6 +1,7 @@
 """What operators ask and change in a stage deployed to AWS (as moto has it)."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tallygate.cli.identifiers import key_id_of, normal_value
 from tallygate.core import names
 from tallygate.core.keys import key_id, stage_of
 from tallygate.core.names import Kind, pk_of
+from tallygate.core.periods import day_of
 from tallygate.core.ranks import rank_of, rank_partition
 from tallygate.core.tally import Delta, ItemKey, Update
 from tests.stage_tables import NAMES, Clients
@@ -32,7 +34,8 @@ limits = [{ per = "ip", quota = 200, window = "day" }]
 [plans.starter]
 limits = [{ per = "key", quota = 1000, window = "day" }]
 """
-MONTH = "2026-11"
+MONTH = day_of(time.time_ns() // 1_000_000).month
+"""What was counted this month is kept."""
 
 
 class Operator:
@@ -102,6 +105,13 @@ def test_one_home_is_asked_when_it_is_named(operator: Operator, clients: Clients
     refused = operator.run("usage", "show", "ip", "192.0.2.1", "--region", "ap-southeast-2")
     assert refused.exit_code == 1
     assert refused.stderr == ("Error: --region: ap-southeast-2 is no home; calls are counted in us-east-1, eu-west-1\n")
+
+
+def test_a_month_that_is_no_longer_kept_is_not_shown_as_one_without_calls(operator: Operator, clients: Clients) -> None:
+    for kind, value in (("ip", "192.0.2.1"), ("key", "0123456789abcdef")):
+        refused = operator.run("usage", "show", kind, value, "--month", "2020-02")
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert f"or later; what was counted of each {kind} is kept from then" in " ".join(refused.stderr.split())
 
 
 def test_the_busiest_are_shown_in_order(operator: Operator, clients: Clients) -> None:
