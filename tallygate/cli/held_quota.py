@@ -16,6 +16,7 @@ from tallygate.core.adjustments import Adjustments, Baseline
 from tallygate.core.credentials import ACTIVE
 from tallygate.core.identity import is_site
 from tallygate.core.key_profile import KeyProfile
+from tallygate.core.limit_use import limit_use
 from tallygate.core.lines import format_timestamp
 from tallygate.core.names import INVALID_KEY, Kind
 from tallygate.core.periods import period_of, window_bounds_ms
@@ -110,17 +111,16 @@ class HeldQuota:
         allowance = self.adjusted.allowance(limit.window, self.now_ms)
         counted = {home: baseline.units for home, baseline in self.counted(limit.window, self.now_ms).items()}
         used = {home: allowance.used(home, units) for home, units in counted.items()}
-        effective = limit.quota + allowance.extra
-        weighs = Usage(tuple(self.rows), (), self.adjusted).weighs_before(limit.window, self.now_ms) * limit.rolling
+        use = limit_use(limit, Usage(tuple(self.rows), (), self.adjusted), self.now_ms)
         return {
             **what,
             "period": period,
             "quota": limit.quota,
             "top_ups": dict(self.adjusted.extras.get(period, {})),
-            "limit": effective,
-            "used": sum(used.values()) + weighs,
-            "of_the_one_before": weighs,
-            "remaining": max(0, effective - sum(used.values()) - weighs),
+            "limit": use.quota,
+            "used": use.used,
+            "of_the_one_before": use.used - sum(used.values()),
+            "remaining": max(0, use.quota - use.used),
             "reset": format_timestamp(window_bounds_ms(limit.window, self.now_ms)[1]),
             "homes": {
                 home: {"counted": units, "baseline": allowance.base(home).units, "used": used[home]}

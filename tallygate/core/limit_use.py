@@ -23,19 +23,20 @@ def counted_limits(plan: Plan, kind: Kind) -> list[Limit]:
     return [limit for limit in plan.limits if limit.per == kind and limit.window in COUNTED_WINDOWS]
 
 
-def limit_uses(plan: Plan, kind: Kind, usage: Usage, at_ms: int) -> list[LimitUse]:
-    """The use of each counted limit, by the rows and the adjustments in `usage`: since the last reset, with what the
+def limit_use(limit: Limit, usage: Usage, at_ms: int) -> LimitUse:
+    """The use of a counted limit, by the rows and the adjustments in `usage`: since the last reset, with what the
     window before still weighs where the limit rolls."""
-    uses = []
-    for limit in counted_limits(plan, kind):
-        end_ms = window_bounds_ms(limit.window, at_ms)[1]
-        used = usage.charged_in(limit.window, at_ms)
-        if limit.rolling:
-            used += usage.weighs_before(limit.window, at_ms)
-            end_ms = window_bounds_ms(limit.window, end_ms)[1]  # until then, what is used now weighs something
-        quota = limit.quota + usage.adjustments.allowance(limit.window, at_ms).extra
-        uses.append(LimitUse(limit, quota, used, end_ms))
-    return uses
+    end_ms = window_bounds_ms(limit.window, at_ms)[1]
+    used = usage.charged_in(limit.window, at_ms)
+    if limit.rolling:
+        used += usage.weighs_before(limit.window, at_ms)
+        end_ms = window_bounds_ms(limit.window, end_ms)[1]  # until then, what is used now weighs something
+    return LimitUse(limit, limit.quota + usage.adjustments.allowance(limit.window, at_ms).extra, used, end_ms)
+
+
+def limit_uses(plan: Plan, kind: Kind, usage: Usage, at_ms: int) -> list[LimitUse]:
+    """The use of each counted limit of `plan`."""
+    return [limit_use(limit, usage, at_ms) for limit in counted_limits(plan, kind)]
 
 
 def counted_periods(limits: Iterable[Limit], at_ms: int) -> list[str]:

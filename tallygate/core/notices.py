@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from tallygate.core.gate import Partition
+from tallygate.core.limit_use import limit_use
 from tallygate.core.lines import format_timestamp
 from tallygate.core.names import DAY_PERIOD, HOUR_SK, MONTH_SK, Kind, pk_of
 from tallygate.core.periods import day_of, hour_of, period_of, start_ms_of, window_bounds_ms
@@ -177,15 +178,13 @@ def notices_of(changes: Iterable[Change], known: Known) -> Iterator[Notice]:
         usage = Usage((*others, change.row), (), known.partition.adjustments)
         for plan, limit, levels in watched:
             for at_ms in _times_ms(change, limit.window):
-                extra = usage.adjustments.allowance(limit.window, at_ms).extra
-                used = usage.charged_in(limit.window, at_ms)
-                used += usage.weighs_before(limit.window, at_ms) if limit.rolling else 0
-                reached = [level for level in levels if used * 100 >= (limit.quota + extra) * level]
+                use = limit_use(limit, usage, at_ms)
+                reached = [level for level in levels if use.used * 100 >= use.quota * level]
                 if reached:
                     period = period_of(limit.window, at_ms)
-                    as_it_stands = replace(limit, quota=limit.quota + extra)
+                    as_it_stands = replace(limit, quota=use.quota)
                     for level in reached:
-                        yield Notice(known.subject, plan, as_it_stands, level, period, used, change.row.at_ms)
+                        yield Notice(known.subject, plan, as_it_stands, level, period, use.used, change.row.at_ms)
 
 
 class _Watched(NamedTuple):
