@@ -68,11 +68,6 @@ def hour_of(at_ms: int) -> str:
     return f"{day.month}-{day.number:02d}T{(at_ms - day.start_ms) // HOUR_MS:02d}"
 
 
-def month_before(at_ms: int) -> str:
-    """The month before the one that contains `at_ms`, as `2026-10`."""
-    return day_of(day_of(at_ms).month_start_ms - 1).month
-
-
 def period_of(window: Window, at_ms: int) -> str:
     """Name of the period of `window` that contains `at_ms`: `minute#2026-11-20T14:05`, `hour#2026-11-20T14`,
     `day#2026-11-20`, `month#2026-11`."""

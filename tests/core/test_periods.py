@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallygate.core.periods import day_of, hour_of, month_before, period_of, start_ms_of, window_bounds_ms
+from tallygate.core.periods import day_of, hour_of, period_of, start_ms_of, window_bounds_ms
 from tallygate.core.plans import COUNTED_WINDOWS, WINDOWS
 
 times = st.integers(min_value=0, max_value=4_102_444_800_000 * 3)
@@ -36,8 +36,6 @@ def test_a_period_is_the_calendars_own(at_ms: int) -> None:
     assert window_bounds_ms("hour", at_ms) == (_ms(hour), _ms(hour + timedelta(hours=1)))
     assert window_bounds_ms("day", at_ms) == (_ms(midnight), _ms(midnight + timedelta(days=1)))
     assert window_bounds_ms("month", at_ms) == (_ms(first), _ms(following))
-    if at_ms >= 32 * 86_400_000:
-        assert month_before(at_ms) == f"{first - timedelta(days=1):%Y-%m}"
 
 
 @given(times)

@@ -22,7 +22,7 @@ from tallygate.core.history import first_page
 from tallygate.core.lines import UsageLine, format_timestamp
 from tallygate.core.names import KINDS, Kind
 from tallygate.core.payload import Record
-from tallygate.core.periods import DAY_MS, HOUR_MS, day_of, hour_of, month_before, period_of, window_bounds_ms
+from tallygate.core.periods import DAY_MS, HOUR_MS, day_of, hour_of, period_of, window_bounds_ms
 from tallygate.core.plans import Caps
 from tallygate.core.ranks import LEAST_RANK
 from tallygate.core.retention import Retention
@@ -155,7 +155,7 @@ class World:
 
     @property
     def months(self) -> list[str]:
-        return [month_before(self.now_ms), day_of(self.now_ms).month]
+        return [day_of(day_of(self.now_ms).month_start_ms - 1).month, day_of(self.now_ms).month]
 
     def rows(self, **query: str) -> Iterator[dict[str, Any]]:
         """The rows of a series, page by page."""
